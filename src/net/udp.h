@@ -1,0 +1,65 @@
+/* UDP sockets that read and write in batches, and tell and choose the local address of each
+ * packet, so that a host with several addresses answers from the one that was asked. */
+#ifndef CYPHONIC_NET_UDP_H
+#define CYPHONIC_NET_UDP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/error.h"
+
+struct udp_socket;
+
+enum {
+  UDP_BATCH = 64,            /* packets a system call */
+  UDP_PACKET_SIZE = 2048,    /* room for a received packet; longer ones are dropped and counted */
+  UDP_BUFFER_SIZE = 4 << 20, /* asked of the kernel each way; what it grants is used */
+};
+
+struct udp_packet {
+  struct address remote;
+  struct ip_address
+      local;   /* received: the destination; sent: source, family 0 lets the kernel choose */
+  uint8_t ecn; /* the two ECN bits of RFC 3168 */
+  const uint8_t *data;
+  size_t size;
+};
+
+/* Binds non-blocking, close-on-exec; an IPv6 socket takes IPv6 only. `bind` with ip all zeroes but
+ * its family set means any address; port 0 lets the kernel choose. Path MTU discovery is the
+ * caller's: packets carry DF and are never fragmented. A port in use is ERROR_EXISTS, one below
+ * 1024 without the right ERROR_PERMISSION, each with what to do; a host without that IP version
+ * ERROR_UNREACHABLE. */
+int udp_socket_open(const struct address *bind, struct udp_socket **socket,
+                    struct error *error) MUST_CHECK;
+void udp_socket_close(struct udp_socket *socket);
+
+int udp_socket_descriptor(const struct udp_socket *socket);
+uint16_t udp_socket_port(const struct udp_socket *socket);
+
+/* Up to UDP_BATCH packets, without waiting. They stay in the socket's storage until the next call.
+ * Returns 0 with *count (0: nothing there), or ERROR_SYSTEM. */
+int udp_socket_receive(struct udp_socket *socket, const struct udp_packet **packets, size_t *count,
+                       struct error *error) MUST_CHECK;
+
+/* Sends in order. *sent counts the packets taken or given up: one the kernel refuses for its own
+ * sake (EMSGSIZE, ENETUNREACH, EPERM ...) is counted in the counters and skipped, as if lost on the
+ * way. ERROR_AGAIN when the buffer is full: wait for the descriptor to be writable and go on at
+ * *sent. */
+int udp_socket_send(struct udp_socket *socket, const struct udp_packet *packets, size_t count,
+                    size_t *sent) MUST_CHECK;
+
+struct udp_counters {
+  uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
+  uint64_t refused;   /* by the kernel, for the packet's own sake */
+  uint64_t truncated; /* longer than UDP_PACKET_SIZE */
+};
+void udp_socket_counters(const struct udp_socket *socket, struct udp_counters *counters);
+
+/* True if the last send to `remote` family failed for want of a route: lets the caller give up
+ * early. */
+int udp_socket_route_check(const struct address *remote, struct ip_address *local,
+                           struct error *error) MUST_CHECK;
+
+#endif

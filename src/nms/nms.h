@@ -1,0 +1,30 @@
+/* Node Management Service (paper 2.1, 2.2, 3.3): knows each node's real addresses and NAT, and
+ * directs how two nodes reach each other. */
+#ifndef CYPHONIC_NMS_NMS_H
+#define CYPHONIC_NMS_NMS_H
+
+#include "base/error.h"
+#include "base/log.h"
+#include "pki/credentials.h"
+#include "pki/trust.h"
+#include "quic/quic.h"
+#include "store/store.h"
+
+struct nms_service;
+
+#define NMS_ALPN "cyphonic-nms/1"
+
+struct nms_config {
+  struct quic_endpoint *endpoint;
+  const struct log *log;
+  struct store *store;
+  const struct pki_credentials *credentials; /* of purpose PKI_NMS */
+  const struct pki_trust *trust;
+  int64_t (*wall)(void); /* NULL: clock_wall */
+};
+
+int nms_service_new(const struct nms_config *config, struct nms_service **nms,
+                    struct error *error) MUST_CHECK;
+void nms_service_free(struct nms_service *nms);
+
+#endif

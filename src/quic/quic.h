@@ -1,0 +1,211 @@
+/* QUIC v1 (RFC 9000, 9001, 9002, 9221) as this project uses it. One endpoint is one pair of UDP
+ * sockets (IPv4 and IPv6) that carries any number of connections, in the client's and the server's
+ * role; ALPN tells the services apart. Nothing above this folder sees ngtcp2 or GnuTLS.
+ *
+ * Everything runs in the thread of the endpoint's loop. Callbacks come from that loop; inside one,
+ * every function here may be called. Packets that a callback causes are sent in one batch before
+ * the loop waits again.
+ *
+ * Life of a connection: quic_connect or a peer makes it; `established` (or a service's `accepted`)
+ * says that the handshake is complete and the peer's certificate verified; `closed` is the last
+ * word, after which the pointer is dead. Nobody frees a connection: quic_connection_close asks. */
+#ifndef CYPHONIC_QUIC_QUIC_H
+#define CYPHONIC_QUIC_QUIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "pki/credentials.h"
+#include "pki/identity.h"
+#include "pki/trust.h"
+
+struct quic_endpoint;
+struct quic_connection;
+struct quic_stream;
+
+/* --- events --- */
+
+/* Why a connection ended. */
+struct quic_close {
+  enum error_code
+      code; /* ERROR_CLOSED orderly; ERROR_TIMEOUT idle or handshake; ERROR_CERTIFICATE,
+               ERROR_EXPIRED our check of the peer; ERROR_UNREACHABLE; ERROR_PROTOCOL ... */
+  bool by_peer;
+  bool reset;                /* by a stateless reset: the peer lost its state */
+  uint64_t application_code; /* of CONNECTION_CLOSE, when code is ERROR_CLOSED */
+  char message[256];         /* for people */
+};
+
+struct quic_handler {
+  void (*established)(struct quic_connection *connection, void *context); /* client's side only */
+  void (*closed)(struct quic_connection *connection, const struct quic_close *close, void *context);
+  /* The peer's address changed (NAT rebinding, migration). May be NULL. */
+  void (*remote_changed)(struct quic_connection *connection, void *context);
+};
+
+struct quic_stream_handler {
+  /* The peer opened a stream. */
+  void (*opened)(struct quic_connection *connection, struct quic_stream *stream, void *context);
+  /* In order; `fin` once, maybe with no data. */
+  void (*received)(struct quic_stream *stream, struct span data, bool fin, void *context);
+  /* The last word on this stream; `reset` if either side broke it off. Also comes, for every open
+   * stream, before the connection's `closed`. */
+  void (*closed)(struct quic_stream *stream, bool reset, void *context);
+};
+
+struct quic_datagram_handler {
+  void (*received)(struct quic_connection *connection, struct span data, void *context);
+  /* After ERROR_AGAIN: there may be room again. */
+  void (*writable)(struct quic_connection *connection, void *context);
+};
+
+/* --- endpoint --- */
+
+struct quic_endpoint_config {
+  uv_loop_t *loop;
+  const struct log *log;
+  uint16_t port;                /* 0: any, the same for both IP versions if possible */
+  struct ip_address ipv4, ipv6; /* addresses to bind; family 0: all */
+  const uint8_t *secret;        /* 32 bytes, copied: makes Retry and stateless reset tokens; keep it
+                                   over restarts so that peers learn at once that we forgot them */
+  size_t retry_threshold;  /* half-open connections from which Retry is asked for; 0: default */
+  size_t half_open_max;    /* from which new ones are dropped; 0: default */
+  size_t connections_max;  /* 0: default */
+  const char *qlog_folder; /* NULL: no qlog. See docs/operations.md before switching it on */
+};
+
+enum {
+  QUIC_SECRET_SIZE = 32,
+  QUIC_RETRY_THRESHOLD = 64,
+  QUIC_HALF_OPEN_MAX = 1024,
+  QUIC_CONNECTIONS_MAX = 100000,
+};
+
+/* A host without IPv6 (or IPv4) gets an endpoint with the other alone; without both it fails. */
+int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_endpoint **endpoint,
+                      struct error *error) MUST_CHECK;
+/* Closes all connections (their `closed` comes first, then CONNECTION_CLOSE is sent), then frees;
+ * `done` (may be NULL) is called from the loop when nothing is left. */
+void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *context),
+                         void *context);
+/* 0 if there is no socket of that family (4 or 6). */
+uint16_t quic_endpoint_port(const struct quic_endpoint *endpoint, int family);
+
+struct quic_endpoint_counters {
+  size_t connections, half_open;
+  uint64_t received_packets, sent_packets, received_bytes, sent_bytes;
+  uint64_t dropped; /* not QUIC, of no connection, over a bound */
+  uint64_t retries, version_negotiations, stateless_resets; /* sent */
+};
+void quic_endpoint_counters(const struct quic_endpoint *endpoint,
+                            struct quic_endpoint_counters *counters);
+
+/* What both roles agree on for a connection. */
+struct quic_parameters {
+  uint64_t idle_timeout;      /* nanoseconds */
+  uint64_t keep_alive;        /* nanoseconds without traffic before a PING; 0: none */
+  uint64_t handshake_timeout; /* nanoseconds; 0: 10 s */
+  bool datagrams;             /* RFC 9221 */
+};
+
+/* Who answers an ALPN. Borrowed pointers outlive the endpoint. */
+struct quic_service {
+  const char *alpn;
+  const struct pki_credentials *credentials;
+  const struct pki_trust *trust;
+  enum pki_purpose peer_purpose;
+  bool anonymous; /* the peer needs no certificate: sign-up only */
+  struct quic_parameters parameters;
+  /* Handshake complete, peer verified. Set handlers here; without them the connection is closed.
+   * The peer's data may follow at once. */
+  void (*accepted)(struct quic_connection *connection, void *context);
+  void *context;
+};
+/* One service an ALPN; ERROR_EXISTS otherwise. */
+int quic_endpoint_serve(struct quic_endpoint *endpoint, const struct quic_service *service,
+                        struct error *error) MUST_CHECK;
+/* New connections for it are refused; those that are go on. */
+void quic_endpoint_withdraw(struct quic_endpoint *endpoint, const char *alpn);
+
+/* --- connection --- */
+
+struct quic_target {
+  const char *alpn;
+  struct address remote;
+  const struct pki_credentials *credentials; /* NULL: anonymous, for sign-up */
+  const struct pki_trust *trust;
+  enum pki_purpose peer_purpose;
+  const char *peer_name; /* the certificate must bear it; NULL: any name */
+  struct quic_parameters parameters;
+  const struct quic_handler *handler;
+  void *context;
+};
+/* Strings and parameters are copied, other pointers borrowed until `closed`. A family without a
+ * socket or route is ERROR_UNREACHABLE. */
+int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *target,
+                 struct quic_connection **connection, struct error *error) MUST_CHECK;
+
+void quic_connection_set_handler(struct quic_connection *connection,
+                                 const struct quic_handler *handler, void *context);
+void quic_connection_set_stream_handler(struct quic_connection *connection,
+                                        const struct quic_stream_handler *handler, void *context);
+void quic_connection_set_datagram_handler(struct quic_connection *connection,
+                                          const struct quic_datagram_handler *handler,
+                                          void *context);
+
+/* Asks for the end: nothing more is received; `closed` comes from the loop, soon and always, with
+ * this code and reason and by_peer false. Calling it again changes nothing. */
+void quic_connection_close(struct quic_connection *connection, uint64_t application_code,
+                           const char *reason);
+
+/* After `established` or `accepted`. An anonymous peer: NULL. */
+const struct pki_identity *quic_connection_peer(const struct quic_connection *connection);
+const char *quic_connection_alpn(const struct quic_connection *connection);
+struct address quic_connection_remote(const struct quic_connection *connection);
+/* Our address on this path, as far as packets have told; family 0: not yet. */
+struct address quic_connection_local(const struct quic_connection *connection);
+bool quic_connection_is_client(const struct quic_connection *connection);
+uv_loop_t *quic_connection_loop(const struct quic_connection *connection);
+const struct log *quic_connection_log(const struct quic_connection *connection);
+
+struct quic_connection_counters {
+  uint64_t sent_packets, sent_bytes, received_packets, received_bytes, lost_packets;
+  uint64_t smoothed_rtt, minimum_rtt; /* nanoseconds; 0: unknown */
+  uint64_t congestion_window;         /* bytes */
+};
+void quic_connection_counters(const struct quic_connection *connection,
+                              struct quic_connection_counters *counters);
+
+/* --- streams (bidirectional) --- */
+
+/* ERROR_AGAIN when the peer's stream limit is reached. */
+int quic_stream_open(struct quic_connection *connection, struct quic_stream **stream) MUST_CHECK;
+void quic_stream_set_context(struct quic_stream *stream, void *context);
+void *quic_stream_context(const struct quic_stream *stream);
+struct quic_connection *quic_stream_connection(const struct quic_stream *stream);
+/* Copies; sends as the windows allow. ERROR_LIMIT if more than 1 MiB is waiting, ERROR_CLOSED after
+ * fin. */
+int quic_stream_send(struct quic_stream *stream, struct span data, bool fin) MUST_CHECK;
+/* Breaks both directions off; `closed` follows from the loop. */
+void quic_stream_reset(struct quic_stream *stream, uint64_t application_code);
+
+/* --- datagrams --- */
+
+/* The largest datagram that fits a packet on the path as discovered by now; grows as path MTU
+ * discovery proceeds. 0: the peer takes none. */
+size_t quic_connection_datagram_room(const struct quic_connection *connection);
+/* True once path MTU discovery has had its time: a room that is small now stays small. */
+bool quic_connection_path_mtu_settled(const struct quic_connection *connection);
+/* Sends `head` and `body` as one datagram (head may be empty), encrypted straight into the batch.
+ * ERROR_AGAIN: congestion control, pacing or a full socket; keep the packet until `writable`.
+ * ERROR_LIMIT: larger than the room. ERROR_CLOSED. */
+int quic_connection_send_datagram(struct quic_connection *connection, struct span head,
+                                  struct span body) MUST_CHECK;
+
+#endif
