@@ -90,8 +90,9 @@ enum {
 /* A host without IPv6 (or IPv4) gets an endpoint with the other alone; without both it fails. */
 int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_endpoint **endpoint,
                       struct error *error) MUST_CHECK;
-/* Closes all connections (their `closed` comes first, then CONNECTION_CLOSE is sent), then frees;
- * `done` (may be NULL) is called from the loop when nothing is left. */
+/* Closes all connections (their `closed` comes before this returns, and CONNECTION_CLOSE is sent),
+ * then frees. Not from inside a callback of a connection. `done` (may be NULL) is called from the
+ * loop when nothing is left. */
 void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *context),
                          void *context);
 /* 0 if there is no socket of that family (4 or 6). */

@@ -1,0 +1,23 @@
+#include "base/clock.h"
+
+#include <stdio.h>
+
+uint64_t clock_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * NANOSECONDS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+int64_t clock_wall(void) {
+  return (int64_t)time(NULL);
+}
+
+const char *clock_text(int64_t wall, char text[static CLOCK_TEXT_SIZE]) {
+  time_t seconds = (time_t)wall;
+  struct tm calendar;
+  if (gmtime_r(&seconds, &calendar) == NULL ||
+      strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &calendar) == 0) {
+    snprintf(text, CLOCK_TEXT_SIZE, "%lld", (long long)wall);
+  }
+  return text;
+}

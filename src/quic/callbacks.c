@@ -1,0 +1,189 @@
+/* What ngtcp2 asks and tells, for one connection. Inside these, ngtcp2 may not be called to read or
+ * write: connection->in_library is set, and what must be sent waits for the flush. */
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "quic/connection_internal.h"
+
+static void fill_random(uint8_t *data, size_t size, const ngtcp2_rand_ctx *context UNUSED) {
+  random_bytes(data, size);
+}
+
+static int new_connection_id(ngtcp2_conn *conn UNUSED, ngtcp2_cid *cid, uint8_t *token,
+                             size_t cid_size, void *user_data) {
+  struct quic_connection *connection = user_data;
+  struct quic_endpoint *endpoint = connection->endpoint;
+  random_bytes(cid->data, cid_size);
+  cid->datalen = cid_size;
+  if (ngtcp2_crypto_generate_stateless_reset_token(token, endpoint->secret,
+                                                   sizeof(endpoint->secret), cid) != 0 ||
+      cid_table_add(endpoint->cids, cid->data, cid->datalen, connection, &connection->ids) != 0) {
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
+  return 0;
+}
+
+static int remove_connection_id(ngtcp2_conn *conn UNUSED, const ngtcp2_cid *cid, void *user_data) {
+  struct quic_connection *connection = user_data;
+  cid_table_remove(connection->endpoint->cids, cid->data, cid->datalen, &connection->ids);
+  return 0;
+}
+
+static int peer_connection_id_status(ngtcp2_conn *conn UNUSED,
+                                     ngtcp2_connection_id_status_type type,
+                                     uint64_t sequence UNUSED, const ngtcp2_cid *cid UNUSED,
+                                     const uint8_t *token, void *user_data) {
+  struct quic_connection *connection = user_data;
+  struct cid_table *cids = connection->endpoint->cids;
+  if (token == NULL) {
+    return 0;
+  }
+  if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_DEACTIVATE) {
+    cid_table_remove_token(cids, token, &connection->ids);
+    return 0;
+  }
+  int code = cid_table_add_token(cids, token, connection, &connection->ids);
+  return code == 0 || code == ERROR_EXISTS ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+static int handshake_completed(ngtcp2_conn *conn, void *user_data) {
+  struct quic_connection *connection = user_data;
+  if (connection->state != CONNECTION_HANDSHAKE) {
+    return 0;
+  }
+  if (!tls_accepts(&connection->tls)) {
+    connection_fail(connection, NGTCP2_ERR_CRYPTO);
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
+  connection->state = CONNECTION_ESTABLISHED;
+  connection->established = clock_now();
+  if (connection->is_client) {
+    if (connection->handler.established != NULL) {
+      connection->handler.established(connection, connection->context);
+    }
+    return 0;
+  }
+  connection->endpoint->counters.half_open--;
+  const struct quic_service *service = connection->tls.service;
+  if (service->parameters.keep_alive != 0) {
+    ngtcp2_conn_set_keep_alive_timeout(conn, service->parameters.keep_alive);
+  }
+  service->accepted(connection, service->context);
+  if (connection->handler.closed == NULL) {
+    quic_connection_close(connection, 0, "not served");
+  }
+  return 0;
+}
+
+static int stream_opened(ngtcp2_conn *conn, int64_t stream_id, void *user_data) {
+  struct quic_connection *connection = user_data;
+  struct quic_stream *stream = stream_new(connection, stream_id);
+  if (stream == NULL || ngtcp2_conn_set_stream_user_data(conn, stream_id, stream) != 0) {
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
+  if (connection->state == CONNECTION_ESTABLISHED && connection->stream_handler.opened != NULL) {
+    connection->stream_handler.opened(connection, stream, connection->stream_context);
+  }
+  return 0;
+}
+
+static int stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uint64_t offset UNUSED,
+                       const uint8_t *data, size_t size, void *user_data, void *stream_user_data) {
+  struct quic_connection *connection = user_data;
+  struct quic_stream *stream = stream_user_data;
+  /* What is handed up is consumed: a slow reader above bounds itself by the messages it accepts. */
+  ngtcp2_conn_extend_max_stream_offset(conn, stream_id, size);
+  ngtcp2_conn_extend_max_offset(conn, size);
+  if (stream != NULL && !stream->reset && connection->state == CONNECTION_ESTABLISHED &&
+      connection->stream_handler.received != NULL) {
+    connection->stream_handler.received(stream, (struct span){data, size},
+                                        (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0,
+                                        connection->stream_context);
+  }
+  return 0;
+}
+
+static int stream_data_acknowledged(ngtcp2_conn *conn UNUSED, int64_t stream_id UNUSED,
+                                    uint64_t offset, uint64_t size, void *user_data UNUSED,
+                                    void *stream_user_data) {
+  if (stream_user_data != NULL) {
+    stream_acknowledged(stream_user_data, offset + size);
+  }
+  return 0;
+}
+
+static int stream_closed(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
+                         uint64_t application_code UNUSED, void *user_data UNUSED,
+                         void *stream_user_data) {
+  if (!ngtcp2_conn_is_local_stream(conn, stream_id)) {
+    ngtcp2_conn_extend_max_streams_bidi(conn, 1);
+  }
+  if (stream_user_data != NULL) {
+    ngtcp2_conn_set_stream_user_data(conn, stream_id, NULL);
+    stream_close(stream_user_data, (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0);
+  }
+  return 0;
+}
+
+/* The peer broke off the direction towards us: a request or response that will never be whole, so
+ * the other direction is of no use either. */
+static int stream_reset(ngtcp2_conn *conn UNUSED, int64_t stream_id UNUSED,
+                        uint64_t final_size UNUSED, uint64_t application_code,
+                        void *user_data UNUSED, void *stream_user_data) {
+  if (stream_user_data != NULL) {
+    quic_stream_reset(stream_user_data, application_code);
+  }
+  return 0;
+}
+
+static int datagram_received(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, const uint8_t *data,
+                             size_t size, void *user_data) {
+  struct quic_connection *connection = user_data;
+  if (connection->state == CONNECTION_ESTABLISHED &&
+      connection->datagram_handler.received != NULL) {
+    connection->datagram_handler.received(connection, (struct span){data, size},
+                                          connection->datagram_context);
+  }
+  return 0;
+}
+
+static int datagram_lost(ngtcp2_conn *conn UNUSED, uint64_t id UNUSED, void *user_data) {
+  struct quic_connection *connection = user_data;
+  connection->lost_packets++;
+  return 0;
+}
+
+static int stateless_reset_received(ngtcp2_conn *conn UNUSED,
+                                    const ngtcp2_pkt_stateless_reset *reset UNUSED,
+                                    void *user_data) {
+  struct quic_connection *connection = user_data;
+  connection->close.reset = true;
+  return 0;
+}
+
+#define COMMON_CALLBACKS                                                                           \
+  .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb, .encrypt = ngtcp2_crypto_encrypt_cb,      \
+  .decrypt = ngtcp2_crypto_decrypt_cb, .hp_mask = ngtcp2_crypto_hp_mask_cb,                        \
+  .update_key = ngtcp2_crypto_update_key_cb,                                                       \
+  .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,                               \
+  .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,                           \
+  .get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,                             \
+  .version_negotiation = ngtcp2_crypto_version_negotiation_cb, .rand = fill_random,                \
+  .get_new_connection_id = new_connection_id, .remove_connection_id = remove_connection_id,        \
+  .dcid_status = peer_connection_id_status, .handshake_completed = handshake_completed,            \
+  .stream_open = stream_opened, .recv_stream_data = stream_data,                                   \
+  .acked_stream_data_offset = stream_data_acknowledged, .stream_close = stream_closed,             \
+  .stream_reset = stream_reset, .recv_datagram = datagram_received,                                \
+  .lost_datagram = datagram_lost, .recv_stateless_reset = stateless_reset_received
+
+const ngtcp2_callbacks connection_client_callbacks = {
+    COMMON_CALLBACKS,
+    .client_initial = ngtcp2_crypto_client_initial_cb,
+    .recv_retry = ngtcp2_crypto_recv_retry_cb,
+};
+
+const ngtcp2_callbacks connection_server_callbacks = {
+    COMMON_CALLBACKS,
+    .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
+};

@@ -1,0 +1,456 @@
+#include <ngtcp2/ngtcp2_crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "quic/connection_internal.h"
+
+/* TLS alerts that speak of certificates (RFC 8446 section 6.2). */
+enum {
+  ALERT_BAD_CERTIFICATE = 42,
+  ALERT_CERTIFICATE_UNKNOWN = 46,
+  ALERT_UNKNOWN_CA = 48,
+  ALERT_ACCESS_DENIED = 49,
+  ALERT_CERTIFICATE_REQUIRED = 116,
+  ALERT_NO_APPLICATION_PROTOCOL = 120,
+};
+
+/* Largest first: most paths take 1,500 bytes and are done with one probe. */
+static const uint16_t path_mtu_probes[] = {UDP_PAYLOAD_MAX, 1412, 1372, 1332, 1292, 1252};
+
+static ngtcp2_conn *connection_of_reference(ngtcp2_crypto_conn_ref *reference) {
+  struct quic_connection *connection = reference->user_data;
+  return connection->conn;
+}
+
+static struct quic_connection *connection_new(struct quic_endpoint *endpoint, bool is_client) {
+  struct quic_connection *connection = calloc(1, sizeof(*connection));
+  if (connection == NULL) {
+    return NULL;
+  }
+  connection->endpoint = endpoint;
+  connection->is_client = is_client;
+  connection->tls.endpoint = endpoint;
+  connection->tls.reference.get_conn = connection_of_reference;
+  connection->tls.reference.user_data = connection;
+  connection->next = endpoint->connections;
+  if (connection->next != NULL) {
+    connection->next->previous = connection;
+  }
+  endpoint->connections = connection;
+  endpoint->counters.connections++;
+  return connection;
+}
+
+static void connection_free(struct quic_connection *connection) {
+  struct quic_endpoint *endpoint = connection->endpoint;
+  endpoint_unmark_ready(endpoint, connection);
+  timer_set_clear(endpoint->timers, &connection->timer);
+  cid_table_remove_all(endpoint->cids, &connection->ids);
+  if (connection->conn != NULL) {
+    ngtcp2_conn_del(connection->conn);
+  }
+  tls_clear(&connection->tls);
+  qlog_close(connection);
+  if (connection->previous != NULL) {
+    connection->previous->next = connection->next;
+  } else {
+    endpoint->connections = connection->next;
+  }
+  if (connection->next != NULL) {
+    connection->next->previous = connection->previous;
+  }
+  endpoint->counters.connections--;
+  free(connection);
+}
+
+/* A Connection ID of ours, in the table. */
+static int connection_new_id(struct quic_connection *connection, ngtcp2_cid *id) {
+  id->datalen = CONNECTION_ID_SIZE;
+  random_bytes(id->data, id->datalen);
+  return cid_table_add(connection->endpoint->cids, id->data, id->datalen, connection,
+                       &connection->ids);
+}
+
+static void connection_settings(struct quic_connection *connection, const ngtcp2_cid *id,
+                                uint64_t handshake_timeout, uint64_t now,
+                                ngtcp2_settings *settings) {
+  ngtcp2_settings_default(settings);
+  settings->initial_ts = now;
+  settings->handshake_timeout =
+      handshake_timeout == 0 ? HANDSHAKE_TIMEOUT_DEFAULT : handshake_timeout;
+  settings->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
+  settings->pmtud_probes = path_mtu_probes;
+  settings->pmtud_probeslen = sizeof(path_mtu_probes) / sizeof(path_mtu_probes[0]);
+  qlog_open(connection, id, settings);
+}
+
+static void connection_transport_parameters(const struct quic_parameters *parameters,
+                                            ngtcp2_transport_params *params) {
+  ngtcp2_transport_params_default(params);
+  params->initial_max_data = CONNECTION_WINDOW;
+  params->initial_max_stream_data_bidi_local = STREAM_WINDOW;
+  params->initial_max_stream_data_bidi_remote = STREAM_WINDOW;
+  params->initial_max_streams_bidi = STREAMS_MAX;
+  params->max_idle_timeout = parameters->idle_timeout;
+  params->max_udp_payload_size = UDP_PACKET_SIZE;
+  params->active_connection_id_limit = 7;
+  params->max_datagram_frame_size = parameters->datagrams ? 65535 : 0;
+}
+
+int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *target,
+                 struct quic_connection **out, struct error *error) {
+  char text[ADDRESS_TEXT_SIZE];
+  address_text(&target->remote, text);
+  if (endpoint->closing) {
+    return error_set(error, ERROR_CLOSED, "the endpoint is closing");
+  }
+  struct ip_address local;
+  if (quic_endpoint_port(endpoint, target->remote.ip.family) == 0) {
+    return error_set(error, ERROR_UNREACHABLE, "cannot reach %s: this host has no IPv%u socket",
+                     text, target->remote.ip.family);
+  }
+  int code = udp_socket_route_check(&target->remote, &local, error);
+  if (code != 0) {
+    return code;
+  }
+  struct quic_connection *connection = connection_new(endpoint, true);
+  if (connection == NULL) {
+    return error_set(error, ERROR_NO_MEMORY, "out of memory for a connection to %s", text);
+  }
+  uint64_t now = clock_now();
+  ngtcp2_cid id, first_destination;
+  ngtcp2_settings settings;
+  ngtcp2_transport_params params;
+  struct virtual_path path;
+  struct route *route = route_table_add(&connection->routes, &target->remote, 0, now);
+  connection->current_route = route->number;
+  route_path(route, &path);
+  const struct tls_client client = {
+      .alpn = target->alpn,
+      .credentials = target->credentials,
+      .trust = target->trust,
+      .peer_purpose = target->peer_purpose,
+      .peer_name = target->peer_name,
+  };
+  code = tls_client_init(&connection->tls, &client, endpoint->anonymous, error);
+  if (code == 0) {
+    code = connection_new_id(connection, &id);
+  }
+  if (code == 0) {
+    /* RFC 9000 section 7.2: at least 8 unpredictable bytes. */
+    first_destination.datalen = 18;
+    random_bytes(first_destination.data, first_destination.datalen);
+    connection_settings(connection, &id, target->parameters.handshake_timeout, now, &settings);
+    connection_transport_parameters(&target->parameters, &params);
+    if (ngtcp2_conn_client_new(&connection->conn, &first_destination, &id, &path.path,
+                               NGTCP2_PROTO_VER_V1, &connection_client_callbacks, &settings,
+                               &params, NULL, connection) != 0) {
+      connection->conn = NULL;
+      code = error_set(error, ERROR_NO_MEMORY, "out of memory for a connection to %s", text);
+    }
+  }
+  if (code != 0) {
+    connection_free(connection);
+    return code;
+  }
+  ngtcp2_conn_set_tls_native_handle(connection->conn, connection->tls.session);
+  if (target->parameters.keep_alive != 0) {
+    ngtcp2_conn_set_keep_alive_timeout(connection->conn, target->parameters.keep_alive);
+  }
+  quic_connection_set_handler(connection, target->handler, target->context);
+  endpoint_mark_ready(endpoint, connection);
+  *out = connection;
+  return 0;
+}
+
+struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
+                                          const ngtcp2_pkt_hd *header,
+                                          const ngtcp2_cid *token_odcid,
+                                          const struct udp_packet *packet, uint64_t now) {
+  struct quic_connection *connection = connection_new(endpoint, false);
+  if (connection == NULL) {
+    return NULL;
+  }
+  endpoint->counters.half_open++;
+  ngtcp2_cid id;
+  ngtcp2_settings settings;
+  ngtcp2_transport_params params;
+  struct virtual_path path;
+  struct route *route = route_table_add(&connection->routes, &packet->remote, 0, now);
+  route->local = packet->local;
+  connection->current_route = route->number;
+  route_path(route, &path);
+  /* Before ALPN has chosen the service its parameters are not known; the most patient and the most
+   * capable of those served here bound them. */
+  struct quic_parameters parameters = {0};
+  for (size_t i = 0; i < endpoint->service_count; i++) {
+    const struct quic_parameters *service = &endpoint->services[i].parameters;
+    if (service->idle_timeout > parameters.idle_timeout) {
+      parameters.idle_timeout = service->idle_timeout;
+    }
+    parameters.datagrams = parameters.datagrams || service->datagrams;
+  }
+  bool ok = tls_server_init(&connection->tls, NULL) == 0 &&
+            connection_new_id(connection, &id) == 0 &&
+            cid_table_add(endpoint->cids, header->dcid.data, header->dcid.datalen, connection,
+                          &connection->ids) == 0;
+  if (ok) {
+    connection_settings(connection, &id, 0, now, &settings);
+    connection_transport_parameters(&parameters, &params);
+    params.original_dcid = header->dcid;
+    params.original_dcid_present = 1;
+    if (token_odcid != NULL) {
+      settings.token = header->token;
+      settings.tokenlen = header->tokenlen;
+      settings.token_type = NGTCP2_TOKEN_TYPE_RETRY;
+      params.original_dcid = *token_odcid;
+      params.retry_scid = header->dcid;
+      params.retry_scid_present = 1;
+    }
+    params.stateless_reset_token_present = 1;
+    ok = ngtcp2_crypto_generate_stateless_reset_token(
+             params.stateless_reset_token, endpoint->secret, sizeof(endpoint->secret), &id) == 0 &&
+         ngtcp2_conn_server_new(&connection->conn, &header->scid, &id, &path.path, header->version,
+                                &connection_server_callbacks, &settings, &params, NULL,
+                                connection) == 0;
+  }
+  if (!ok) {
+    endpoint->counters.half_open--;
+    connection_free(connection);
+    return NULL;
+  }
+  ngtcp2_conn_set_tls_native_handle(connection->conn, connection->tls.session);
+  return connection;
+}
+
+/* --- the end --- */
+
+/* Says why, once: the first reason is the true one. */
+static void connection_end(struct quic_connection *connection, enum error_code code,
+                           const char *message) {
+  if (!connection->is_client && connection->state == CONNECTION_HANDSHAKE) {
+    connection->endpoint->counters.half_open--;
+  }
+  connection->state = CONNECTION_ENDING;
+  connection->close.code = code;
+  snprintf(connection->close.message, sizeof(connection->close.message), "%s", message);
+  endpoint_mark_ready(connection->endpoint, connection);
+}
+
+/* The peer sent CONNECTION_CLOSE or a stateless reset. */
+static void connection_end_by_peer(struct quic_connection *connection) {
+  struct quic_close *close = &connection->close;
+  close->by_peer = true;
+  if (close->reset) {
+    connection_end(connection, ERROR_CLOSED, "the peer has lost its state (stateless reset)");
+    return;
+  }
+  const ngtcp2_ccerr *reason = ngtcp2_conn_get_ccerr(connection->conn);
+  char message[sizeof(close->message)];
+  int size = (int)(reason->reasonlen < 200 ? reason->reasonlen : 200);
+  const char *text = size > 0 ? (const char *)reason->reason : "";
+  if (reason->type == NGTCP2_CCERR_TYPE_APPLICATION) {
+    close->application_code = reason->error_code;
+    snprintf(message, sizeof(message), "closed by the peer%s%.*s", size > 0 ? ": " : "", size,
+             text);
+    connection_end(connection, ERROR_CLOSED, message);
+    return;
+  }
+  uint64_t alert = reason->error_code - NGTCP2_CRYPTO_ERROR;
+  bool is_alert = reason->error_code >= NGTCP2_CRYPTO_ERROR && alert <= 255;
+  if (is_alert && ((alert >= ALERT_BAD_CERTIFICATE && alert <= ALERT_CERTIFICATE_UNKNOWN) ||
+                   alert == ALERT_UNKNOWN_CA || alert == ALERT_ACCESS_DENIED ||
+                   alert == ALERT_CERTIFICATE_REQUIRED)) {
+    snprintf(message, sizeof(message), "the peer refused our certificate (%s)%s%.*s",
+             gnutls_alert_get_strname((gnutls_alert_description_t)alert), size > 0 ? ": " : "",
+             size, text);
+    connection_end(connection, ERROR_CERTIFICATE, message);
+  } else if (is_alert && alert == ALERT_NO_APPLICATION_PROTOCOL) {
+    snprintf(message, sizeof(message), "the peer does not serve %s", connection->tls.alpn);
+    connection_end(connection, ERROR_NOT_FOUND, message);
+  } else if (is_alert) {
+    const char *name = gnutls_alert_get_strname((gnutls_alert_description_t)alert);
+    snprintf(message, sizeof(message), "the peer refused TLS (%s)%s%.*s",
+             name == NULL ? "unknown alert" : name, size > 0 ? ": " : "", size, text);
+    connection_end(connection, ERROR_TLS, message);
+  } else {
+    snprintf(message, sizeof(message), "the peer broke off with error 0x%llx%s%.*s",
+             (unsigned long long)reason->error_code, size > 0 ? ": " : "", size, text);
+    connection_end(connection, reason->error_code == 0 ? ERROR_CLOSED : ERROR_PROTOCOL, message);
+  }
+}
+
+static void connection_reason(struct quic_connection *connection) {
+  connection->close_error.reason = (const uint8_t *)connection->close.message;
+  connection->close_error.reasonlen = strlen(connection->close.message);
+  connection->close_send = true;
+}
+
+void connection_fail(struct quic_connection *connection, int liberr) {
+  if (connection->state == CONNECTION_ENDING) {
+    return;
+  }
+  bool handshake = connection->state == CONNECTION_HANDSHAKE;
+  char message[160], remote[ADDRESS_TEXT_SIZE];
+  struct address address = quic_connection_remote(connection);
+  address_text(&address, remote);
+  ngtcp2_ccerr_default(&connection->close_error);
+  switch (liberr) {
+  case NGTCP2_ERR_DRAINING:
+    connection_end_by_peer(connection);
+    return;
+  case NGTCP2_ERR_IDLE_CLOSE:
+    /* ngtcp2 counts a handshake that nobody answers as idle, too. */
+    snprintf(message, sizeof(message),
+             handshake ? "%s does not answer" : "%s has been silent for too long", remote);
+    connection_end(connection, ERROR_TIMEOUT, message);
+    return;
+  case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+    snprintf(message, sizeof(message), "%s does not answer", remote);
+    connection_end(connection, ERROR_TIMEOUT, message);
+    return;
+  case NGTCP2_ERR_DROP_CONN:
+  case NGTCP2_ERR_RETRY:
+    connection_end(connection, ERROR_PROTOCOL, "the peer's first packet is of no use");
+    return;
+  case NGTCP2_ERR_CRYPTO:
+  case NGTCP2_ERR_CALLBACK_FAILURE:
+    if (connection->tls.error.code != ERROR_NONE) {
+      uint8_t alert = ngtcp2_conn_get_tls_alert(connection->conn);
+      connection_end(connection, connection->tls.error.code, connection->tls.error.message);
+      ngtcp2_ccerr_set_tls_alert(&connection->close_error,
+                                 alert == 0 ? ALERT_BAD_CERTIFICATE : alert, NULL, 0);
+      connection_reason(connection);
+      return;
+    }
+    if (liberr == NGTCP2_ERR_CRYPTO) {
+      uint8_t alert = ngtcp2_conn_get_tls_alert(connection->conn);
+      const char *name = gnutls_alert_get_strname((gnutls_alert_description_t)alert);
+      snprintf(message, sizeof(message), "the TLS handshake with %s failed: %s", remote,
+               name == NULL ? "no alert" : name);
+      connection_end(connection, ERROR_TLS, message);
+      ngtcp2_ccerr_set_tls_alert(&connection->close_error, alert, NULL, 0);
+      connection_reason(connection);
+      return;
+    }
+    break;
+  case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
+    snprintf(message, sizeof(message), "%s does not speak QUIC version 1", remote);
+    connection_end(connection, ERROR_PROTOCOL, message);
+    return;
+  default:
+    break;
+  }
+  snprintf(message, sizeof(message), "QUIC with %s failed: %s", remote, ngtcp2_strerror(liberr));
+  connection_end(connection, liberr == NGTCP2_ERR_NOMEM ? ERROR_NO_MEMORY : ERROR_PROTOCOL,
+                 message);
+  ngtcp2_ccerr_set_liberr(&connection->close_error, liberr, NULL, 0);
+  connection_reason(connection);
+}
+
+void quic_connection_close(struct quic_connection *connection, uint64_t application_code,
+                           const char *reason) {
+  if (connection->state == CONNECTION_ENDING) {
+    return;
+  }
+  connection_end(connection, ERROR_CLOSED, reason == NULL ? "" : reason);
+  connection->close.application_code = application_code;
+  ngtcp2_ccerr_set_application_error(&connection->close_error, application_code, NULL, 0);
+  connection_reason(connection);
+}
+
+void connection_destroy(struct quic_connection *connection) {
+  while (connection->streams != NULL) {
+    struct quic_stream *stream = connection->streams;
+    ngtcp2_conn_set_stream_user_data(connection->conn, stream->id, NULL);
+    stream_close(stream, true);
+  }
+  if (connection->handler.closed != NULL) {
+    connection->handler.closed(connection, &connection->close, connection->context);
+  }
+  connection_free(connection);
+}
+
+/* --- what the owner may ask --- */
+
+void quic_connection_set_handler(struct quic_connection *connection,
+                                 const struct quic_handler *handler, void *context) {
+  connection->handler = handler == NULL ? (struct quic_handler){0} : *handler;
+  connection->context = context;
+}
+
+void quic_connection_set_stream_handler(struct quic_connection *connection,
+                                        const struct quic_stream_handler *handler, void *context) {
+  connection->stream_handler = handler == NULL ? (struct quic_stream_handler){0} : *handler;
+  connection->stream_context = context;
+}
+
+void quic_connection_set_datagram_handler(struct quic_connection *connection,
+                                          const struct quic_datagram_handler *handler,
+                                          void *context) {
+  connection->datagram_handler = handler == NULL ? (struct quic_datagram_handler){0} : *handler;
+  connection->datagram_context = context;
+}
+
+const struct pki_identity *quic_connection_peer(const struct quic_connection *connection) {
+  return connection->tls.verified ? &connection->tls.peer : NULL;
+}
+
+const char *quic_connection_alpn(const struct quic_connection *connection) {
+  return connection->tls.alpn;
+}
+
+static const struct route *current_route(const struct quic_connection *connection) {
+  for (size_t i = 0; i < ROUTES_MAX; i++) {
+    if (connection->routes.slots[i].number == connection->current_route) {
+      return &connection->routes.slots[i];
+    }
+  }
+  return NULL;
+}
+
+struct address quic_connection_remote(const struct quic_connection *connection) {
+  const struct route *route = current_route(connection);
+  return route == NULL ? (struct address){0} : route->remote;
+}
+
+struct address quic_connection_local(const struct quic_connection *connection) {
+  const struct route *route = current_route(connection);
+  struct address local = {0};
+  if (route != NULL && route->local.family != 0) {
+    local.ip = route->local;
+    local.port = quic_endpoint_port(connection->endpoint, route->local.family);
+  }
+  return local;
+}
+
+bool quic_connection_is_client(const struct quic_connection *connection) {
+  return connection->is_client;
+}
+
+uv_loop_t *quic_connection_loop(const struct quic_connection *connection) {
+  return connection->endpoint->loop;
+}
+
+const struct log *quic_connection_log(const struct quic_connection *connection) {
+  return connection->endpoint->log;
+}
+
+void quic_connection_counters(const struct quic_connection *connection,
+                              struct quic_connection_counters *counters) {
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(connection->conn, &info);
+  *counters = (struct quic_connection_counters){
+      .sent_packets = connection->sent_packets,
+      .sent_bytes = connection->sent_bytes,
+      .received_packets = connection->received_packets,
+      .received_bytes = connection->received_bytes,
+      .lost_packets = connection->lost_packets,
+      .smoothed_rtt = connection->state == CONNECTION_ESTABLISHED ? info.smoothed_rtt : 0,
+      .minimum_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt,
+      .congestion_window = info.cwnd,
+  };
+}

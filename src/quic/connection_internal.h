@@ -1,0 +1,113 @@
+/* What the files of this folder know of a connection. */
+#ifndef CYPHONIC_QUIC_CONNECTION_INTERNAL_H
+#define CYPHONIC_QUIC_CONNECTION_INTERNAL_H
+
+#include <ngtcp2/ngtcp2.h>
+
+#include "quic/cid_table.h"
+#include "quic/endpoint_internal.h"
+#include "quic/quic.h"
+#include "quic/route_table.h"
+#include "quic/timer.h"
+#include "quic/tls.h"
+
+enum connection_state {
+  CONNECTION_HANDSHAKE,   /* packets flow, nobody above knows it yet on the server's side */
+  CONNECTION_ESTABLISHED, /* handshake complete, peer verified */
+  CONNECTION_ENDING, /* `close` is filled; the next flush tells the peer and the owner, and frees */
+};
+
+struct quic_connection {
+  struct timer timer; /* first: a timer that fires is its connection */
+  struct quic_endpoint *endpoint;
+  struct quic_connection *previous, *next;          /* of the endpoint */
+  struct quic_connection *ready_next, **ready_link; /* in the endpoint's ready list, or NULL */
+
+  ngtcp2_conn *conn;
+  struct tls tls;
+  struct cid_entry *ids; /* its entries in the endpoint's table */
+  struct route_table routes;
+  bool is_client;
+  bool in_library; /* ngtcp2 is on the stack and may not be called again */
+  enum connection_state state;
+
+  struct quic_handler handler; /* all NULL until set */
+  void *context;
+  struct quic_stream_handler stream_handler;
+  void *stream_context;
+  struct quic_datagram_handler datagram_handler;
+  void *datagram_context;
+
+  struct quic_stream *streams; /* all, doubly linked */
+  bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
+  uint64_t next_datagram_id;
+  uint64_t established;   /* when the handshake was complete, nanoseconds */
+  uint16_t current_route; /* number of the route that packets go by */
+
+  struct quic_close close;
+  ngtcp2_ccerr close_error; /* what CONNECTION_CLOSE says; its reason points into close.message */
+  bool close_send;          /* the peer is to be told */
+
+  uint64_t sent_packets, sent_bytes, received_packets, received_bytes, lost_packets;
+  void *qlog; /* FILE *, or NULL */
+};
+
+/* connection.c */
+
+/* A client's first packet that may open a connection. `token_odcid`: the client's first Destination
+ * Connection ID if it came back from a Retry with a good token, else NULL. */
+struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
+                                          const ngtcp2_pkt_hd *header,
+                                          const ngtcp2_cid *token_odcid,
+                                          const struct udp_packet *packet, uint64_t now);
+/* Starts the end; the first call decides. `liberr` is ngtcp2's. */
+void connection_fail(struct quic_connection *connection, int liberr);
+/* Tells the owner and frees. Called from the flush alone. */
+void connection_destroy(struct quic_connection *connection);
+
+/* connection_io.c */
+void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
+                        uint64_t now);
+/* Writes what there is to send. False when the batch is blocked: it must be flushed again. */
+bool connection_flush(struct quic_connection *connection, uint64_t now);
+void connection_expire(struct quic_connection *connection, uint64_t now);
+void connection_write_close(struct quic_connection *connection, uint64_t now);
+/* Puts a packet that ngtcp2 wrote for `path` into the batch. */
+void connection_commit(struct quic_connection *connection, const ngtcp2_path *path,
+                       const ngtcp2_pkt_info *info, size_t size);
+
+/* callbacks.c */
+extern const ngtcp2_callbacks connection_client_callbacks, connection_server_callbacks;
+
+/* stream.c */
+
+/* How a stream's bytes wait for acknowledgement. */
+struct stream_chunk;
+
+struct quic_stream {
+  struct quic_connection *connection;
+  struct quic_stream *previous, *next;
+  int64_t id;
+  void *context;
+  struct stream_chunk *first, *last; /* not yet acknowledged, oldest first */
+  struct stream_chunk *unsent;       /* the first that is not wholly sent */
+  size_t unsent_offset;              /* bytes of it sent */
+  uint64_t acknowledged;             /* stream offset */
+  size_t pending;                    /* bytes in all chunks */
+  bool fin, fin_sent, blocked, reset;
+};
+
+struct quic_stream *stream_new(struct quic_connection *connection, int64_t id);
+/* Tells the owner and frees. */
+void stream_close(struct quic_stream *stream, bool reset);
+bool stream_has_unsent(const struct quic_stream *stream);
+/* Up to `max` pieces that wait; sets *fin if they end the stream. Returns how many. */
+size_t stream_unsent(const struct quic_stream *stream, ngtcp2_vec *pieces, size_t max, bool *fin);
+void stream_sent(struct quic_stream *stream, size_t size, bool fin);
+void stream_acknowledged(struct quic_stream *stream, uint64_t offset);
+
+/* qlog.c */
+void qlog_open(struct quic_connection *connection, const ngtcp2_cid *id, ngtcp2_settings *settings);
+void qlog_close(struct quic_connection *connection);
+
+#endif

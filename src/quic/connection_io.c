@@ -1,0 +1,271 @@
+/* Packets in and out of one connection. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "quic/connection_internal.h"
+
+enum { PIECES_MAX = 8 };
+
+/* A server follows a peer whose address changes (RFC 9000 section 9); a client's peer stays where
+ * the route leads, so that nobody else is heard. */
+static struct route *connection_route_of(struct quic_connection *connection,
+                                         const struct udp_packet *packet, uint64_t now) {
+  struct route *route = route_table_find(&connection->routes, &packet->remote);
+  if (route == NULL && !connection->is_client && connection->state == CONNECTION_ESTABLISHED) {
+    route = route_table_add(&connection->routes, &packet->remote, connection->current_route, now);
+  }
+  if (route != NULL) {
+    route->heard = now;
+    route->local = packet->local;
+  }
+  return route;
+}
+
+static void connection_note_path(struct quic_connection *connection) {
+  uint16_t number = route_number(ngtcp2_conn_get_path(connection->conn));
+  if (number == connection->current_route) {
+    return;
+  }
+  connection->current_route = number;
+  if (connection->state == CONNECTION_ESTABLISHED && connection->handler.remote_changed != NULL) {
+    connection->handler.remote_changed(connection, connection->context);
+  }
+}
+
+void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
+                        uint64_t now) {
+  if (connection->state == CONNECTION_ENDING) {
+    return;
+  }
+  struct route *route = connection_route_of(connection, packet, now);
+  if (route == NULL) {
+    connection->endpoint->counters.dropped++;
+    return;
+  }
+  struct virtual_path path;
+  route_path(route, &path);
+  ngtcp2_pkt_info info = {.ecn = packet->ecn};
+  connection->received_packets++;
+  connection->received_bytes += packet->size;
+  connection->in_library = true;
+  int status =
+      ngtcp2_conn_read_pkt(connection->conn, &path.path, &info, packet->data, packet->size, now);
+  connection->in_library = false;
+  if (status != 0) {
+    connection_fail(connection, status);
+  } else {
+    connection_note_path(connection);
+  }
+  endpoint_mark_ready(connection->endpoint, connection);
+}
+
+void connection_commit(struct quic_connection *connection, const ngtcp2_path *path,
+                       const ngtcp2_pkt_info *info, size_t size) {
+  const struct route *route = route_table_by_number(&connection->routes, route_number(path));
+  if (route == NULL) { /* its slot went to another remote: lost on the way */
+    return;
+  }
+  /* A server answers from the address it was asked at; a client lets the kernel choose, which goes
+   * on working when the host's addresses change. */
+  struct ip_address local = {0};
+  if (!connection->is_client) {
+    local = route->local;
+  }
+  transmit_commit(&connection->endpoint->transmit, &route->remote, &local, info->ecn, size);
+  connection->sent_packets++;
+  connection->sent_bytes += size;
+}
+
+static struct quic_stream *next_unsent_stream(struct quic_connection *connection) {
+  for (struct quic_stream *stream = connection->streams; stream != NULL; stream = stream->next) {
+    if (!stream->blocked && stream_has_unsent(stream)) {
+      return stream;
+    }
+  }
+  return NULL;
+}
+
+/* One packet. 1: written, 0: nothing more to write now, negative: the connection failed. */
+static int connection_write_packet(struct quic_connection *connection, uint8_t *slot,
+                                   uint64_t now) {
+  for (;;) {
+    struct quic_stream *stream = next_unsent_stream(connection);
+    ngtcp2_vec pieces[PIECES_MAX];
+    size_t count = 0;
+    bool fin = false;
+    if (stream != NULL) {
+      count = stream_unsent(stream, pieces, PIECES_MAX, &fin);
+    }
+    ngtcp2_path_storage path;
+    ngtcp2_path_storage_zero(&path);
+    ngtcp2_pkt_info info = {0};
+    ngtcp2_ssize taken = -1;
+    ngtcp2_ssize size =
+        ngtcp2_conn_writev_stream(connection->conn, &path.path, &info, slot, UDP_PAYLOAD_MAX,
+                                  &taken, fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0,
+                                  stream == NULL ? -1 : stream->id, pieces, count, now);
+    if (stream != NULL && taken >= 0) {
+      stream_sent(stream, (size_t)taken, fin);
+    }
+    if (size > 0) {
+      connection_commit(connection, &path.path, &info, (size_t)size);
+      return 1;
+    }
+    if (size == 0) {
+      return 0;
+    }
+    if (stream != NULL && size == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
+      stream->blocked = true; /* until the next flush: the window may have grown by then */
+      continue;
+    }
+    if (stream != NULL &&
+        (size == NGTCP2_ERR_STREAM_SHUT_WR || size == NGTCP2_ERR_STREAM_NOT_FOUND)) {
+      stream->unsent = NULL;
+      stream->fin_sent = true;
+      continue;
+    }
+    connection_fail(connection, (int)size);
+    return (int)size;
+  }
+}
+
+bool connection_flush(struct quic_connection *connection, uint64_t now) {
+  struct transmit *transmit = &connection->endpoint->transmit;
+  if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
+    connection->datagram_waiting = false;
+    if (connection->datagram_handler.writable != NULL) {
+      connection->datagram_handler.writable(connection, connection->datagram_context);
+    }
+  }
+  for (struct quic_stream *stream = connection->streams; stream != NULL; stream = stream->next) {
+    stream->blocked = false;
+  }
+  while (connection->state != CONNECTION_ENDING) {
+    uint8_t *slot = transmit_slot(transmit);
+    if (slot == NULL) {
+      return false;
+    }
+    connection->in_library = true;
+    int written = connection_write_packet(connection, slot, now);
+    connection->in_library = false;
+    if (written <= 0) {
+      break;
+    }
+  }
+  if (connection->state == CONNECTION_ENDING) {
+    return true;
+  }
+  connection_note_path(connection);
+  ngtcp2_conn_update_pkt_tx_time(connection->conn, now);
+  if (timer_set_put(connection->endpoint->timers, &connection->timer,
+                    ngtcp2_conn_get_expiry(connection->conn)) != 0) {
+    connection_fail(connection, NGTCP2_ERR_NOMEM);
+  }
+  return true;
+}
+
+void connection_expire(struct quic_connection *connection, uint64_t now) {
+  if (connection->state == CONNECTION_ENDING) {
+    return;
+  }
+  connection->in_library = true;
+  int status = ngtcp2_conn_handle_expiry(connection->conn, now);
+  connection->in_library = false;
+  if (status != 0) {
+    connection_fail(connection, status);
+  }
+  endpoint_mark_ready(connection->endpoint, connection);
+}
+
+void connection_write_close(struct quic_connection *connection, uint64_t now) {
+  uint8_t *slot = transmit_slot(&connection->endpoint->transmit);
+  if (slot == NULL) {
+    return; /* the peer learns it by a stateless reset when it speaks next */
+  }
+  ngtcp2_path_storage path;
+  ngtcp2_path_storage_zero(&path);
+  ngtcp2_pkt_info info = {0};
+  ngtcp2_ssize size = ngtcp2_conn_write_connection_close(
+      connection->conn, &path.path, &info, slot, UDP_PAYLOAD_MAX, &connection->close_error, now);
+  if (size > 0) {
+    connection_commit(connection, &path.path, &info, (size_t)size);
+  }
+}
+
+/* --- datagrams --- */
+
+size_t quic_connection_datagram_room(const struct quic_connection *connection) {
+  if (connection->state != CONNECTION_ESTABLISHED) {
+    return 0;
+  }
+  const ngtcp2_transport_params *peer = ngtcp2_conn_get_remote_transport_params(connection->conn);
+  if (peer == NULL || peer->max_datagram_frame_size <= 3) {
+    return 0;
+  }
+  size_t payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn);
+  size_t room = payload - DATAGRAM_OVERHEAD;
+  size_t peer_room = (size_t)peer->max_datagram_frame_size - 3;
+  return room < peer_room ? room : peer_room;
+}
+
+bool quic_connection_path_mtu_settled(const struct quic_connection *connection) {
+  if (ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn) >= UDP_PAYLOAD_MAX) {
+    return true;
+  }
+  /* A probe is given up after three losses, one to three PTOs apart, and there are six sizes. */
+  uint64_t due =
+      connection->established + NANOSECONDS_PER_SECOND + 30 * ngtcp2_conn_get_pto(connection->conn);
+  return clock_now() > due;
+}
+
+int quic_connection_send_datagram(struct quic_connection *connection, struct span head,
+                                  struct span body) {
+  if (connection->state == CONNECTION_ENDING) {
+    return ERROR_CLOSED;
+  }
+  if (connection->state == CONNECTION_HANDSHAKE || connection->in_library) {
+    connection->datagram_waiting = true;
+    endpoint_mark_ready(connection->endpoint, connection);
+    return ERROR_AGAIN;
+  }
+  if (head.size + body.size > quic_connection_datagram_room(connection)) {
+    return ERROR_LIMIT;
+  }
+  ngtcp2_vec pieces[2];
+  size_t count = 0;
+  if (head.size > 0) {
+    pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)head.data, .len = head.size};
+  }
+  pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)body.data, .len = body.size};
+  uint64_t now = clock_now();
+  endpoint_mark_ready(connection->endpoint, connection);
+  for (;;) {
+    uint8_t *slot = transmit_slot(&connection->endpoint->transmit);
+    if (slot == NULL) {
+      connection->datagram_waiting = true;
+      return ERROR_AGAIN;
+    }
+    ngtcp2_path_storage path;
+    ngtcp2_path_storage_zero(&path);
+    ngtcp2_pkt_info info = {0};
+    int accepted = 0;
+    ngtcp2_ssize size =
+        ngtcp2_conn_writev_datagram(connection->conn, &path.path, &info, slot, UDP_PAYLOAD_MAX,
+                                    &accepted, 0, connection->next_datagram_id, pieces, count, now);
+    if (size < 0) {
+      connection_fail(connection, (int)size);
+      return ERROR_CLOSED;
+    }
+    if (size > 0) {
+      connection_commit(connection, &path.path, &info, (size_t)size);
+    }
+    if (accepted) {
+      connection->next_datagram_id++;
+      return 0;
+    }
+    if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush */
+      connection->datagram_waiting = true;
+      return ERROR_AGAIN;
+    }
+  }
+}

@@ -1,0 +1,338 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "quic/connection_internal.h"
+
+/* Batches read before the loop turns, so that timers and other sockets get their time. */
+enum { RECEIVE_BATCHES = 16 };
+
+/* --- services --- */
+
+const struct quic_service *endpoint_service(const struct quic_endpoint *endpoint,
+                                            const char *alpn) {
+  for (size_t i = 0; i < endpoint->service_count; i++) {
+    if (strcmp(endpoint->services[i].alpn, alpn) == 0) {
+      return &endpoint->services[i];
+    }
+  }
+  return NULL;
+}
+
+unsigned endpoint_alpns(const struct quic_endpoint *endpoint, gnutls_datum_t alpn[SERVICES_MAX]) {
+  for (size_t i = 0; i < endpoint->service_count; i++) {
+    const char *name = endpoint->services[i].alpn;
+    alpn[i].data = (unsigned char *)(uintptr_t)name;
+    alpn[i].size = (unsigned)strlen(name);
+  }
+  return (unsigned)endpoint->service_count;
+}
+
+int quic_endpoint_serve(struct quic_endpoint *endpoint, const struct quic_service *service,
+                        struct error *error) {
+  if (endpoint_service(endpoint, service->alpn) != NULL) {
+    return error_set(error, ERROR_EXISTS, "%s is served already", service->alpn);
+  }
+  if (endpoint->service_count == SERVICES_MAX) {
+    return error_set(error, ERROR_LIMIT, "more than %d services", SERVICES_MAX);
+  }
+  endpoint->services[endpoint->service_count++] = *service;
+  return 0;
+}
+
+void quic_endpoint_withdraw(struct quic_endpoint *endpoint, const char *alpn) {
+  for (size_t i = 0; i < endpoint->service_count; i++) {
+    if (strcmp(endpoint->services[i].alpn, alpn) == 0) {
+      memmove(&endpoint->services[i], &endpoint->services[i + 1],
+              (endpoint->service_count - i - 1) * sizeof(endpoint->services[0]));
+      endpoint->service_count--;
+      break;
+    }
+  }
+  /* A handshake that has chosen a service points into the table: those are few and can begin again.
+   */
+  for (struct quic_connection *connection = endpoint->connections; connection != NULL;
+       connection = connection->next) {
+    if (!connection->is_client && connection->state == CONNECTION_HANDSHAKE) {
+      quic_connection_close(connection, 0, "the service is withdrawn");
+    }
+    connection->tls.service = NULL;
+  }
+}
+
+/* --- the ready list --- */
+
+void endpoint_mark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection) {
+  if (connection->ready_link != NULL) {
+    return;
+  }
+  connection->ready_next = NULL;
+  connection->ready_link = endpoint->ready_last;
+  *endpoint->ready_last = connection;
+  endpoint->ready_last = &connection->ready_next;
+}
+
+void endpoint_unmark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection) {
+  if (connection->ready_link == NULL) {
+    return;
+  }
+  *connection->ready_link = connection->ready_next;
+  if (connection->ready_next != NULL) {
+    connection->ready_next->ready_link = connection->ready_link;
+  } else {
+    endpoint->ready_last = connection->ready_link;
+  }
+  connection->ready_link = NULL;
+  connection->ready_next = NULL;
+}
+
+/* --- sending --- */
+
+static void endpoint_poll(uv_poll_t *poll, int status, int events);
+
+static void endpoint_await_writable(struct quic_endpoint *endpoint, int index) {
+  for (int i = 0; i < 2; i++) {
+    if (endpoint->sockets[i].udp != NULL) {
+      uv_poll_start(&endpoint->sockets[i].poll, UV_READABLE | (i == index ? UV_WRITABLE : 0),
+                    endpoint_poll);
+    }
+  }
+}
+
+static void endpoint_flush(struct quic_endpoint *endpoint) {
+  uint64_t now = clock_now();
+  while (endpoint->ready_first != NULL && !endpoint->transmit.blocked) {
+    struct quic_connection *connection = endpoint->ready_first;
+    endpoint_unmark_ready(endpoint, connection);
+    if (connection->state != CONNECTION_ENDING && !connection_flush(connection, now)) {
+      endpoint_mark_ready(endpoint, connection);
+      break;
+    }
+    if (connection->state == CONNECTION_ENDING) {
+      if (connection->close_send) {
+        connection_write_close(connection, now);
+      }
+      connection_destroy(connection);
+    }
+  }
+  bool was_blocked = endpoint->transmit.blocked;
+  int index = transmit_flush(&endpoint->transmit);
+  if (index >= 0) {
+    endpoint_await_writable(endpoint, index);
+  } else if (was_blocked) {
+    endpoint_await_writable(endpoint, -1);
+  }
+  timer_set_arm(endpoint->timers);
+}
+
+static void endpoint_prepare(uv_prepare_t *prepare) {
+  endpoint_flush(prepare->data);
+}
+
+/* --- receiving --- */
+
+static void endpoint_receive(struct endpoint_socket *socket) {
+  struct quic_endpoint *endpoint = socket->endpoint;
+  for (int batch = 0; batch < RECEIVE_BATCHES; batch++) {
+    const struct udp_packet *packets;
+    size_t count = 0;
+    struct error error;
+    if (udp_socket_receive(socket->udp, &packets, &count, &error) != 0) {
+      log_error(endpoint->log, "udp-receive-failed", "reason=\"%s\"", error.message);
+      return;
+    }
+    uint64_t now = clock_now();
+    for (size_t i = 0; i < count; i++) {
+      endpoint->counters.received_packets++;
+      endpoint->counters.received_bytes += packets[i].size;
+      endpoint_dispatch(endpoint, &packets[i], now);
+    }
+    if (count < UDP_BATCH) {
+      return;
+    }
+  }
+}
+
+static void endpoint_poll(uv_poll_t *poll, int status UNUSED, int events) {
+  struct endpoint_socket *socket = poll->data;
+  if ((events & UV_WRITABLE) != 0) {
+    endpoint_flush(socket->endpoint);
+  }
+  if ((events & UV_READABLE) != 0) {
+    endpoint_receive(socket);
+  }
+}
+
+static void endpoint_timer(struct timer *timer, uint64_t now, void *context UNUSED) {
+  connection_expire((struct quic_connection *)timer, now);
+}
+
+/* --- life --- */
+
+static int endpoint_open_socket(struct quic_endpoint *endpoint, int index,
+                                const struct ip_address *ip, uint16_t port, struct error *error) {
+  struct endpoint_socket *socket = &endpoint->sockets[index];
+  struct address bind = {.ip = *ip, .port = port};
+  bind.ip.family = index == 0 ? 4 : 6;
+  int code = udp_socket_open(&bind, &socket->udp, error);
+  if (code != 0) {
+    socket->udp = NULL;
+    return code;
+  }
+  socket->endpoint = endpoint;
+  int status = uv_poll_init(endpoint->loop, &socket->poll, udp_socket_descriptor(socket->udp));
+  if (status != 0) {
+    udp_socket_close(socket->udp);
+    socket->udp = NULL;
+    return error_set(error, ERROR_SYSTEM, "cannot watch a UDP socket: %s", uv_strerror(status));
+  }
+  socket->polled = true;
+  socket->poll.data = socket;
+  uv_poll_start(&socket->poll, UV_READABLE, endpoint_poll);
+  endpoint->transmit.sockets[index] = socket->udp;
+  return 0;
+}
+
+/* Both IP versions, on one port number where the kernel lets us. */
+static int endpoint_open_sockets(struct quic_endpoint *endpoint,
+                                 const struct quic_endpoint_config *config, struct error *error) {
+  int code = endpoint_open_socket(endpoint, 0, &config->ipv4, config->port, error);
+  if (code != 0 && code != ERROR_UNREACHABLE) {
+    return code;
+  }
+  bool have_ipv4 = code == 0;
+  uint16_t port = config->port;
+  if (port == 0 && have_ipv4) {
+    port = udp_socket_port(endpoint->sockets[0].udp);
+  }
+  code = endpoint_open_socket(endpoint, 1, &config->ipv6, port, error);
+  if (code == ERROR_EXISTS && config->port == 0) {
+    code = endpoint_open_socket(endpoint, 1, &config->ipv6, 0, error);
+  }
+  if (code == ERROR_UNREACHABLE && have_ipv4) {
+    return 0;
+  }
+  return code;
+}
+
+static void endpoint_handle_closed(void *context) {
+  struct quic_endpoint *endpoint = context;
+  if (--endpoint->open_handles > 0) {
+    return;
+  }
+  for (int i = 0; i < 2; i++) {
+    if (endpoint->sockets[i].udp != NULL) {
+      udp_socket_close(endpoint->sockets[i].udp);
+    }
+  }
+  void (*done)(void *) = endpoint->done;
+  void *done_context = endpoint->done_context;
+  cid_table_free(endpoint->cids);
+  if (endpoint->anonymous != NULL) {
+    gnutls_certificate_free_credentials(endpoint->anonymous);
+  }
+  free(endpoint->transmit.storage);
+  free(endpoint->qlog_folder);
+  explicit_bzero(endpoint->secret, sizeof(endpoint->secret));
+  free(endpoint);
+  if (done != NULL) {
+    done(done_context);
+  }
+}
+
+static void endpoint_uv_closed(uv_handle_t *handle) {
+  struct quic_endpoint *endpoint = handle->type == UV_PREPARE
+                                       ? handle->data
+                                       : ((struct endpoint_socket *)handle->data)->endpoint;
+  endpoint_handle_closed(endpoint);
+}
+
+int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_endpoint **out,
+                      struct error *error) {
+  struct quic_endpoint *endpoint = calloc(1, sizeof(*endpoint));
+  if (endpoint == NULL) {
+    return error_set(error, ERROR_NO_MEMORY, "out of memory for a QUIC endpoint");
+  }
+  endpoint->loop = config->loop;
+  endpoint->log = config->log;
+  memcpy(endpoint->secret, config->secret, sizeof(endpoint->secret));
+  endpoint->retry_threshold =
+      config->retry_threshold == 0 ? QUIC_RETRY_THRESHOLD : config->retry_threshold;
+  endpoint->half_open_max = config->half_open_max == 0 ? QUIC_HALF_OPEN_MAX : config->half_open_max;
+  endpoint->connections_max =
+      config->connections_max == 0 ? QUIC_CONNECTIONS_MAX : config->connections_max;
+  endpoint->ready_last = &endpoint->ready_first;
+  endpoint->open_handles = 1; /* the prepare handle, which cannot fail */
+  uv_prepare_init(endpoint->loop, &endpoint->prepare);
+  endpoint->prepare.data = endpoint;
+
+  int code = 0;
+  endpoint->cids = cid_table_new();
+  endpoint->transmit.storage = calloc(TRANSMIT_BATCH, sizeof(endpoint->transmit.storage[0]));
+  if (config->qlog_folder != NULL) {
+    endpoint->qlog_folder = strdup(config->qlog_folder);
+  }
+  if (endpoint->cids == NULL || endpoint->transmit.storage == NULL ||
+      (config->qlog_folder != NULL && endpoint->qlog_folder == NULL) ||
+      gnutls_certificate_allocate_credentials(&endpoint->anonymous) != 0) {
+    code = error_set(error, ERROR_NO_MEMORY, "out of memory for a QUIC endpoint");
+  }
+  if (code == 0) {
+    code = timer_set_new(endpoint->loop, endpoint_timer, endpoint, &endpoint->timers, error);
+  }
+  if (code == 0) {
+    code = endpoint_open_sockets(endpoint, config, error);
+  }
+  if (code != 0) {
+    quic_endpoint_close(endpoint, NULL, NULL);
+    return code;
+  }
+  uv_prepare_start(&endpoint->prepare, endpoint_prepare);
+  *out = endpoint;
+  return 0;
+}
+
+void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *context),
+                         void *context) {
+  if (endpoint->closing) {
+    return;
+  }
+  endpoint->closing = true;
+  endpoint->done = done;
+  endpoint->done_context = context;
+  for (struct quic_connection *connection = endpoint->connections; connection != NULL;
+       connection = connection->next) {
+    quic_connection_close(connection, 0, "going away");
+  }
+  if (endpoint->timers != NULL) {
+    /* The last words go out now; what a full socket does not take is lost, as on a network. */
+    endpoint->transmit.blocked = false;
+    while (endpoint->connections != NULL) {
+      endpoint->transmit.count = endpoint->transmit.blocked ? 0 : endpoint->transmit.count;
+      endpoint->transmit.sent = endpoint->transmit.blocked ? 0 : endpoint->transmit.sent;
+      endpoint->transmit.blocked = false;
+      endpoint_flush(endpoint);
+    }
+    endpoint->open_handles++;
+    timer_set_close(endpoint->timers, endpoint_handle_closed, endpoint);
+  }
+  for (int i = 0; i < 2; i++) {
+    if (endpoint->sockets[i].polled) {
+      endpoint->open_handles++;
+      uv_close((uv_handle_t *)&endpoint->sockets[i].poll, endpoint_uv_closed);
+    }
+  }
+  uv_close((uv_handle_t *)&endpoint->prepare, endpoint_uv_closed);
+}
+
+uint16_t quic_endpoint_port(const struct quic_endpoint *endpoint, int family) {
+  const struct endpoint_socket *socket = &endpoint->sockets[family == 6 ? 1 : 0];
+  return socket->udp == NULL ? 0 : udp_socket_port(socket->udp);
+}
+
+void quic_endpoint_counters(const struct quic_endpoint *endpoint,
+                            struct quic_endpoint_counters *counters) {
+  *counters = endpoint->counters;
+  counters->sent_packets = endpoint->transmit.sent_packets;
+  counters->sent_bytes = endpoint->transmit.sent_bytes;
+}

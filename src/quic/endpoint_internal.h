@@ -1,0 +1,65 @@
+/* What the files of this folder know of an endpoint. */
+#ifndef CYPHONIC_QUIC_ENDPOINT_INTERNAL_H
+#define CYPHONIC_QUIC_ENDPOINT_INTERNAL_H
+
+#include <gnutls/gnutls.h>
+
+#include "net/udp.h"
+#include "quic/cid_table.h"
+#include "quic/limits.h"
+#include "quic/quic.h"
+#include "quic/timer.h"
+#include "quic/transmit.h"
+
+struct endpoint_socket {
+  struct quic_endpoint *endpoint;
+  struct udp_socket *udp; /* NULL: this host lacks the IP version */
+  uv_poll_t poll;
+  bool polled; /* the handle is to be closed */
+};
+
+struct quic_endpoint {
+  uv_loop_t *loop;
+  const struct log *log;
+  uint8_t secret[QUIC_SECRET_SIZE];
+  size_t retry_threshold, half_open_max, connections_max;
+  char *qlog_folder; /* or NULL */
+
+  struct endpoint_socket sockets[2]; /* IPv4, IPv6 */
+  struct transmit transmit;
+  uv_prepare_t prepare; /* sends what this turn of the loop caused, before it waits */
+  struct timer_set *timers;
+  struct cid_table *cids;
+  gnutls_certificate_credentials_t anonymous;
+
+  struct quic_service services[SERVICES_MAX];
+  size_t service_count;
+
+  struct quic_connection *connections; /* all, doubly linked */
+  struct quic_connection *ready_first; /* to be flushed, in order */
+  struct quic_connection **ready_last; /* where the next is linked */
+  struct quic_endpoint_counters counters;
+  uint64_t reset_second; /* the second that reset_count counts */
+  uint32_t reset_count;
+
+  bool closing;
+  unsigned open_handles; /* uv handles still to close */
+  void (*done)(void *context);
+  void *done_context;
+};
+
+/* NULL if nobody serves it. */
+const struct quic_service *endpoint_service(const struct quic_endpoint *endpoint, const char *alpn);
+/* Fills the list for TLS, returns how many. */
+unsigned endpoint_alpns(const struct quic_endpoint *endpoint, gnutls_datum_t alpn[SERVICES_MAX]);
+
+/* Remembers that the connection has something to send or to end; it is flushed before the loop
+ * waits. */
+void endpoint_mark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection);
+void endpoint_unmark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection);
+
+/* dispatch.c: one packet from the network. */
+void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,
+                       uint64_t now);
+
+#endif

@@ -1,0 +1,32 @@
+/* The bounds of this folder, each with its reason. */
+#ifndef CYPHONIC_QUIC_LIMITS_H
+#define CYPHONIC_QUIC_LIMITS_H
+
+enum {
+  /* Every Connection ID of ours, so that a short header can be routed (design 5 divides it
+     further). */
+  CONNECTION_ID_SIZE = 8,
+  /* The largest UDP payload ever sent: a 1,500-byte IPv6 underlay, 40 + 8 bytes of headers. Path
+   * MTU discovery finds what fits; larger underlays gain nothing that a TUN MTU of 1,420 could use.
+   */
+  UDP_PAYLOAD_MAX = 1452,
+  /* Short header with an 8-byte Connection ID and the longest packet number, AEAD tag, and the
+   * DATAGRAM frame's type and length: what a datagram's packet spends beside its data. */
+  DATAGRAM_OVERHEAD = 1 + CONNECTION_ID_SIZE + 4 + 16 + 3,
+  /* Remote addresses a connection remembers: the one in use, those being validated, a few that
+   * strangers may try. The one longest unheard gives way. */
+  ROUTES_MAX = 8,
+  STREAMS_MAX = 100,             /* open at once that the peer began */
+  STREAM_WINDOW = 64 << 10,      /* unread bytes a stream; signalling messages are smaller */
+  CONNECTION_WINDOW = 512 << 10, /* unread bytes a connection */
+  STREAM_PENDING_MAX = 1 << 20,  /* bytes of ours not yet acknowledged, a stream */
+  SERVICES_MAX = 16,
+  TRANSMIT_BATCH = 64, /* packets gathered before a system call */
+  STATELESS_RESETS_PER_SECOND = 100,
+};
+
+/* Nanoseconds. */
+#define HANDSHAKE_TIMEOUT_DEFAULT (UINT64_C(10) * 1000 * 1000 * 1000)
+#define RETRY_TOKEN_LIFETIME      (UINT64_C(10) * 1000 * 1000 * 1000)
+
+#endif

@@ -1,0 +1,75 @@
+#include "quic/route_table.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+struct route *route_table_find(struct route_table *table, const struct address *remote) {
+  for (size_t i = 0; i < ROUTES_MAX; i++) {
+    struct route *route = &table->slots[i];
+    if (route->number != 0 && address_equal(&route->remote, remote)) {
+      return route;
+    }
+  }
+  return NULL;
+}
+
+struct route *route_table_by_number(struct route_table *table, uint16_t number) {
+  for (size_t i = 0; number != 0 && i < ROUTES_MAX; i++) {
+    if (table->slots[i].number == number) {
+      return &table->slots[i];
+    }
+  }
+  return NULL;
+}
+
+struct route *route_table_add(struct route_table *table, const struct address *remote,
+                              uint16_t keep, uint64_t now) {
+  struct route *route = route_table_find(table, remote);
+  if (route != NULL) {
+    return route;
+  }
+  uint16_t host = 0;
+  for (size_t i = 0; i < ROUTES_MAX; i++) {
+    struct route *slot = &table->slots[i];
+    if (slot->number != 0 && ip_address_equal(&slot->remote.ip, &remote->ip)) {
+      host = slot->host;
+    }
+    if (slot->number == 0) {
+      if (route == NULL || route->number != 0) {
+        route = slot;
+      }
+    } else if (slot->number != keep &&
+               (route == NULL || (route->number != 0 && slot->heard < route->heard))) {
+      route = slot;
+    }
+  }
+  uint16_t number = ++table->last_number;
+  if (number == 0) { /* after 65,535 moves; by now the low numbers are long forgotten */
+    number = table->last_number = 1;
+  }
+  *route = (struct route){
+      .number = number, .host = host != 0 ? host : number, .remote = *remote, .heard = now};
+  return route;
+}
+
+void route_path(const struct route *route, struct virtual_path *path) {
+  memset(path, 0, sizeof(*path));
+  path->local.sin_family = AF_INET;
+  path->local.sin_addr.s_addr = htonl(1);
+  path->remote.sin_family = AF_INET;
+  path->remote.sin_addr.s_addr = htonl(route->host);
+  path->remote.sin_port = htons(route->number);
+  path->path.local.addr = (ngtcp2_sockaddr *)&path->local;
+  path->path.local.addrlen = sizeof(path->local);
+  path->path.remote.addr = (ngtcp2_sockaddr *)&path->remote;
+  path->path.remote.addrlen = sizeof(path->remote);
+}
+
+uint16_t route_number(const ngtcp2_path *path) {
+  struct sockaddr_in remote;
+  if (path->remote.addrlen != sizeof(remote)) {
+    return 0;
+  }
+  memcpy(&remote, path->remote.addr, sizeof(remote));
+  return ntohs(remote.sin_port);
+}

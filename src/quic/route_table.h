@@ -1,0 +1,48 @@
+/* Virtual paths (design 4). ngtcp2 is told of path numbers only; this table maps them to real
+ * routes: where packets of that path go and where they may come from. Today a route is a pair of
+ * UDP addresses; a relay will be another kind of the same thing. Pure.
+ *
+ * A number stands for one remote for ever: when a slot is given to another remote it gets a new
+ * number, so that ngtcp2 sees a new path and validates it (RFC 9000 section 8.2). */
+#ifndef CYPHONIC_QUIC_ROUTE_TABLE_H
+#define CYPHONIC_QUIC_ROUTE_TABLE_H
+
+#include <ngtcp2/ngtcp2.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "quic/limits.h"
+
+struct route {
+  uint16_t number; /* from 1; 0: the slot is free */
+  uint16_t host;   /* the number of the first route to the same IP address: tells a NAT's new port
+                      from a new network, which QUIC treats apart (RFC 9000 section 9.4) */
+  struct address remote;
+  struct ip_address local; /* where its packets arrive; family 0: none came yet */
+  uint64_t heard;          /* nanoseconds */
+};
+
+/* Zero-initialise. */
+struct route_table {
+  struct route slots[ROUTES_MAX];
+  uint16_t last_number;
+};
+
+/* A virtual path in the form that ngtcp2 compares. */
+struct virtual_path {
+  struct sockaddr_in local, remote;
+  ngtcp2_path path; /* points to the two above: do not copy */
+};
+
+struct route *route_table_find(struct route_table *table, const struct address *remote);
+struct route *route_table_by_number(struct route_table *table, uint16_t number);
+/* The route to `remote`, made if there is none; the one longest unheard gives way, but never
+ * `keep`. */
+struct route *route_table_add(struct route_table *table, const struct address *remote,
+                              uint16_t keep, uint64_t now);
+
+void route_path(const struct route *route, struct virtual_path *path);
+/* The number of the route that a path of ngtcp2's stands for. */
+uint16_t route_number(const ngtcp2_path *path);
+
+#endif

@@ -1,0 +1,75 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "quic/route_table.h"
+
+static struct address remote(uint8_t host, uint16_t port) {
+  struct address address = {.ip = {.family = 4, .bytes = {192, 0, 2, host}}, .port = port};
+  return address;
+}
+
+static void a_route_keeps_its_number(void **state UNUSED) {
+  struct route_table table = {0};
+  struct address one = remote(1, 443), two = remote(2, 443);
+  struct route *first = route_table_add(&table, &one, 0, 1);
+  uint16_t number = first->number;
+  assert_int_not_equal(number, 0);
+  assert_int_not_equal(route_table_add(&table, &two, 0, 2)->number, number);
+  assert_ptr_equal(route_table_add(&table, &one, 0, 3), first);
+  assert_int_equal(first->number, number);
+  assert_ptr_equal(route_table_by_number(&table, number), first);
+  assert_null(route_table_by_number(&table, 0));
+  assert_null(route_table_by_number(&table, 999));
+}
+
+static void a_path_leads_back_to_its_route(void **state UNUSED) {
+  struct route_table table = {0};
+  struct address one = remote(1, 443);
+  struct route *route = route_table_add(&table, &one, 0, 1);
+  struct virtual_path path;
+  route_path(route, &path);
+  assert_int_equal(route_number(&path.path), route->number);
+}
+
+static void a_nat_that_changes_the_port_alone_is_seen_as_such(void **state UNUSED) {
+  struct route_table table = {0};
+  struct address before = remote(1, 443), after = remote(1, 1024), elsewhere = remote(2, 443);
+  struct route *first = route_table_add(&table, &before, 0, 1);
+  struct route *second = route_table_add(&table, &after, 0, 2);
+  struct route *third = route_table_add(&table, &elsewhere, 0, 3);
+  assert_int_equal(first->host, second->host);
+  assert_int_not_equal(first->number, second->number);
+  assert_int_not_equal(first->host, third->host);
+}
+
+static void
+a_full_table_forgets_the_route_longest_unheard_but_never_the_current(void **state UNUSED) {
+  struct route_table table = {0};
+  struct address current = remote(100, 443);
+  uint16_t keep = route_table_add(&table, &current, 0, 0)->number;
+  for (uint8_t i = 1; i < 3 * ROUTES_MAX; i++) {
+    struct address stranger = remote(i, 443);
+    uint16_t last = table.last_number;
+    struct route *route = route_table_add(&table, &stranger, keep, i);
+    assert_true(route->number > last);
+    assert_non_null(route_table_find(&table, &current));
+  }
+  struct address newest = remote(3 * ROUTES_MAX - 1, 443), oldest = remote(1, 443);
+  assert_non_null(route_table_find(&table, &newest));
+  assert_null(route_table_find(&table, &oldest));
+  assert_int_equal(route_table_find(&table, &current)->number, keep);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_route_keeps_its_number),
+      cmocka_unit_test(a_path_leads_back_to_its_route),
+      cmocka_unit_test(a_nat_that_changes_the_port_alone_is_seen_as_such),
+      cmocka_unit_test(a_full_table_forgets_the_route_longest_unheard_but_never_the_current),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
