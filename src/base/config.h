@@ -55,7 +55,8 @@ int config_defaults(const struct config_key *keys, size_t count, void *target,
 /* Frees what the table says `target` owns and zeroes those fields. */
 void config_clear(const struct config_key *keys, size_t count, void *target);
 
-/* "90", "30s", "5m", "24h", "90d" in seconds. */
+/* "90", "30s", "5m", "24h", "90d" in seconds; anything else, or more than 64 bits of seconds, is
+ * ERROR_INVALID and leaves *seconds alone. */
 int config_duration_parse(const char *text, uint64_t *seconds) MUST_CHECK;
 
 /* Splits "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address; host is a new string the

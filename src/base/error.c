@@ -44,15 +44,21 @@ int error_set_errno(struct error *error, int errno_value, const char *format, ..
     error->code = code;
     vsnprintf(error->message, sizeof(error->message), format, arguments);
     va_end(arguments);
-    size_t size = strlen(error->message);
-    snprintf(error->message + size, sizeof(error->message) - size, ": %s", strerror(errno_value));
+    /* The reason is worth more than the end of a long message. */
+    char reason[128];
+    snprintf(reason, sizeof(reason), ": %s", strerror(errno_value));
+    size_t reason_size = strlen(reason), size = strlen(error->message);
+    if (size + reason_size >= sizeof(error->message)) {
+      size = sizeof(error->message) - reason_size - 1;
+    }
+    memcpy(error->message + size, reason, reason_size + 1);
   }
   return code;
 }
 
 int error_prefix(struct error *error, const char *format, ...) {
   if (error == NULL) {
-    return ERROR_NONE;
+    return ERROR_SYSTEM;
   }
   char prefix[sizeof(error->message)];
   va_list arguments;

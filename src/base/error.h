@@ -51,7 +51,7 @@ int error_set_errno(struct error *error, int errno_value, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 
 /* Puts text (for example "while joining: ") in front of the message, for a caller that knows more.
- * Returns error->code. */
+ * Returns error->code, or ERROR_SYSTEM where `error` is NULL: never success. */
 int error_prefix(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

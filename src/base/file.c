@@ -23,6 +23,7 @@ static int read_whole(int descriptor, const char *path, size_t limit, uint8_t **
     }
     if (got < 0) {
       int code = error_set_errno(error, errno, "cannot read %s", path);
+      explicit_bzero(buffer, used);
       free(buffer);
       return code;
     }
@@ -165,6 +166,9 @@ int file_create(const char *path, const void *data, size_t size, mode_t mode, st
 }
 
 int file_make_folder(const char *path, mode_t mode, struct error *error) {
+  if (path[0] == '\0') {
+    return error_set(error, ERROR_INVALID, "a folder without a name cannot be made");
+  }
   char *copy = strdup(path);
   if (copy == NULL) {
     return error_set(error, ERROR_NO_MEMORY, "out of memory for %s", path);

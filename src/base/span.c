@@ -12,8 +12,11 @@ struct span reader_bytes(struct reader *reader, size_t size) {
     return (struct span){0};
   }
   struct span bytes = {.data = reader->rest.data, .size = size};
-  reader->rest.data += size;
-  reader->rest.size -= size;
+  /* Even adding 0 to a null pointer is undefined in C. */
+  if (size > 0) {
+    reader->rest.data += size;
+    reader->rest.size -= size;
+  }
   return bytes;
 }
 

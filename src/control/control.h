@@ -9,8 +9,19 @@
 
 enum {
   CONTROL_MESSAGE_MAX = 32768, /* bytes of one message; more is refused before memory is taken */
-  CONTROL_EXCHANGES_MAX =
-      64, /* requests under way at once each way; more is ERROR_LIMIT or refused */
+  /* Requests under way at once each way; more is ERROR_LIMIT, or refused with Error UNAVAILABLE. */
+  CONTROL_EXCHANGES_MAX = 64,
+  /* Milliseconds a peer has to send a request that it began, so that none holds memory for good. */
+  CONTROL_RECEIVE_TIMEOUT = 10000,
+};
+
+/* Why this side broke a stream off, as the peer's QUIC sees it. */
+enum control_reset {
+  CONTROL_RESET_CANCELLED = 1, /* the answer is not awaited any more */
+  CONTROL_RESET_TOO_LARGE = 2, /* a message beyond CONTROL_MESSAGE_MAX was announced */
+  CONTROL_RESET_PROTOCOL = 3,  /* bytes that are no message, or behind it */
+  CONTROL_RESET_TIMEOUT = 4,
+  CONTROL_RESET_INTERNAL = 5, /* no memory */
 };
 
 struct control;          /* on one connection */
@@ -19,31 +30,40 @@ struct control_exchange; /* a peer's request that awaits its reply */
 typedef Cyphonic__Message control_message;
 
 struct control_handler {
-  /* Answer by control_reply or control_refuse, now or later; `message` lives until this returns. */
+  /* Answer by control_reply or control_refuse, now or later, once, and also when the connection is
+   * gone by then: the exchange is the handler's until it does. `message` lives until this returns.
+   * control_free may be called here. */
   void (*request)(struct control *control, struct control_exchange *exchange,
                   const control_message *message, void *context);
 };
 
 /* Takes over the connection's streams. The connection's owner calls control_free in the
- * connection's `closed` (or before it). `handler` may be NULL: requests are refused. NULL without
- * memory. */
+ * connection's `closed` (or before it). `handler` is copied and may be NULL: requests are refused.
+ * NULL without memory. */
 struct control *control_new(struct quic_connection *connection,
                             const struct control_handler *handler, void *context);
-/* Requests under way end with ERROR_CLOSED; exchanges not answered become void. */
+/* Requests under way end with ERROR_CLOSED, before this returns; exchanges not answered become
+ * void. May be called inside any callback of this module. The loop must turn once more before it is
+ * closed: that is when the memory goes. */
 void control_free(struct control *control);
 struct quic_connection *control_connection(const struct control *control);
 
 /* `reply` is NULL unless code is 0; an Error of the peer is ERROR_PERMISSION, ERROR_NOT_FOUND ...
  * as control_error_code maps it, with its text in `error` and reply the Error message itself.
- * Called exactly once. */
+ * ERROR_TIMEOUT, ERROR_CLOSED (the connection, or the peer broke the request off), ERROR_PROTOCOL
+ * and ERROR_LIMIT (the reply is none) are ours. Called exactly once, from the loop or from
+ * control_free, never from control_request; not at all if control_request fails. */
 typedef void (*control_reply_callback)(struct control *control, int code,
                                        const control_message *reply, const struct error *error,
                                        void *context);
+/* `message` is packed before this returns. At least one millisecond of time is given. */
 int control_request(struct control *control, const control_message *message,
                     uint64_t timeout_milliseconds, control_reply_callback callback, void *context,
                     struct error *error) MUST_CHECK;
 
-/* Each ends the exchange. The connection that carries it may be gone by then: nothing happens. */
+/* Each ends the exchange, which must be done exactly once; the pointer is dead then. A reply that
+ * is too large becomes an Error UNAVAILABLE. The connection that carries it may be gone by then:
+ * nothing happens. */
 void control_reply(struct control_exchange *exchange, const control_message *message);
 void control_refuse(struct control_exchange *exchange, Cyphonic__Error__Code code,
                     const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -57,8 +57,8 @@ struct udp_counters {
 };
 void udp_socket_counters(const struct udp_socket *socket, struct udp_counters *counters);
 
-/* True if the last send to `remote` family failed for want of a route: lets the caller give up
- * early. */
+/* Whether the kernel has a route to `remote`, and the source address it would use;
+ * ERROR_UNREACHABLE if not. Sends nothing. */
 int udp_socket_route_check(const struct address *remote, struct ip_address *local,
                            struct error *error) MUST_CHECK;
 

@@ -14,6 +14,11 @@ struct nms_service;
 
 #define NMS_ALPN "cyphonic-nms/1"
 
+/* Application codes of CONNECTION_CLOSE beside 0, the orderly end. */
+enum {
+  NMS_CLOSE_REPLACED = 1, /* the same node has registered over a newer connection */
+};
+
 struct nms_config {
   struct quic_endpoint *endpoint;
   const struct log *log;
@@ -25,6 +30,7 @@ struct nms_config {
 
 int nms_service_new(const struct nms_config *config, struct nms_service **nms,
                     struct error *error) MUST_CHECK;
+/* Withdraws its service from the endpoint and closes its connections. */
 void nms_service_free(struct nms_service *nms);
 
 #endif

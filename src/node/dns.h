@@ -3,6 +3,8 @@
 #ifndef CYPHONIC_NODE_DNS_H
 #define CYPHONIC_NODE_DNS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/address.h"
@@ -20,12 +22,12 @@ enum dns_kind {
 
 struct dns_question {
   enum dns_kind kind;
-  char name[DNS_NAME_SIZE]; /* lower case, without the final dot; printable ASCII only */
-  struct ip_address address;
+  char name[DNS_NAME_SIZE];  /* lower case, without the final dot; printable ASCII only */
+  struct ip_address address; /* of a full reverse name, whatever the type asked; else family 0 */
 };
 
-/* A query with exactly one question, or ERROR_INVALID: then dns_refuse with the returned rcode, if
- * *answerable. */
+/* A query with exactly one question, or ERROR_INVALID: then dns_answer_empty with the returned
+ * rcode, if *answerable. A name that is not printable ASCII is none of ours: DNS_RCODE_REFUSED. */
 int dns_query_parse(struct span message, struct dns_question *question, bool *answerable,
                     int *rcode) MUST_CHECK;
 
@@ -34,8 +36,14 @@ enum {
   DNS_RCODE_FORMAT = 1,
   DNS_RCODE_FAILURE = 2,
   DNS_RCODE_NO_NAME = 3,
-  DNS_RCODE_REFUSED = 5
+  DNS_RCODE_NOT_IMPLEMENTED = 4,
+  DNS_RCODE_REFUSED = 5,
+  DNS_RCODE_BAD_VERSION = 16 /* of EDNS, RFC 6891 */
 };
+
+/* What a lower-case name below in-addr.arpa or ip6.arpa stands for: a full one has length 32 or
+ * 128, a shorter one is a zone. ERROR_INVALID for any other name. */
+int dns_reverse_parse(const char *name, struct ip_prefix *prefix) MUST_CHECK;
 
 /* Answers to the query (parsed before). Each returns the size written, 0 if it cannot be built. */
 size_t dns_answer_address(struct span query, const struct ip_address *ip,

@@ -99,6 +99,10 @@ static void endpoint_await_writable(struct quic_endpoint *endpoint, int index) {
   }
 }
 
+static void endpoint_turned(uv_idle_t *turn) {
+  uv_idle_stop(turn);
+}
+
 static void endpoint_flush(struct quic_endpoint *endpoint) {
   uint64_t now = clock_now();
   while (endpoint->ready_first != NULL && !endpoint->transmit.blocked) {
@@ -113,6 +117,8 @@ static void endpoint_flush(struct quic_endpoint *endpoint) {
         connection_write_close(connection, now);
       }
       connection_destroy(connection);
+      /* What its owner did about it may concern handles that had their turn already. */
+      uv_idle_start(&endpoint->turn, endpoint_turned);
     }
   }
   bool was_blocked = endpoint->transmit.blocked;
@@ -240,11 +246,13 @@ static void endpoint_handle_closed(void *context) {
   }
 }
 
+static void endpoint_socket_closed(uv_handle_t *handle) {
+  struct endpoint_socket *socket = handle->data;
+  endpoint_handle_closed(socket->endpoint);
+}
+
 static void endpoint_uv_closed(uv_handle_t *handle) {
-  struct quic_endpoint *endpoint = handle->type == UV_PREPARE
-                                       ? handle->data
-                                       : ((struct endpoint_socket *)handle->data)->endpoint;
-  endpoint_handle_closed(endpoint);
+  endpoint_handle_closed(handle->data);
 }
 
 int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_endpoint **out,
@@ -262,9 +270,10 @@ int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_end
   endpoint->connections_max =
       config->connections_max == 0 ? QUIC_CONNECTIONS_MAX : config->connections_max;
   endpoint->ready_last = &endpoint->ready_first;
-  endpoint->open_handles = 1; /* the prepare handle, which cannot fail */
+  endpoint->open_handles = 2; /* these two cannot fail */
   uv_prepare_init(endpoint->loop, &endpoint->prepare);
-  endpoint->prepare.data = endpoint;
+  uv_idle_init(endpoint->loop, &endpoint->turn);
+  endpoint->prepare.data = endpoint->turn.data = endpoint;
 
   int code = 0;
   endpoint->cids = cid_table_new();
@@ -319,9 +328,10 @@ void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *cont
   for (int i = 0; i < 2; i++) {
     if (endpoint->sockets[i].polled) {
       endpoint->open_handles++;
-      uv_close((uv_handle_t *)&endpoint->sockets[i].poll, endpoint_uv_closed);
+      uv_close((uv_handle_t *)&endpoint->sockets[i].poll, endpoint_socket_closed);
     }
   }
+  uv_close((uv_handle_t *)&endpoint->turn, endpoint_uv_closed);
   uv_close((uv_handle_t *)&endpoint->prepare, endpoint_uv_closed);
 }
 

@@ -28,6 +28,7 @@ struct quic_endpoint {
   struct endpoint_socket sockets[2]; /* IPv4, IPv6 */
   struct transmit transmit;
   uv_prepare_t prepare; /* sends what this turn of the loop caused, before it waits */
+  uv_idle_t turn;       /* active when owners were told something just before the loop waits */
   struct timer_set *timers;
   struct cid_table *cids;
   gnutls_certificate_credentials_t anonymous;

@@ -15,6 +15,7 @@ struct sql_statement; /* prepared; owned by its struct sql */
 
 enum sql_mode {
   SQL_CREATE,     /* open, or create with mode 0600 */
+  SQL_CREATE_NEW, /* as SQL_CREATE, but ERROR_EXISTS if the file is there */
   SQL_READ_WRITE, /* must exist */
   SQL_READ_ONLY,
 };
@@ -24,6 +25,7 @@ enum sql_mode {
 int sql_open(const char *path, enum sql_mode mode, int busy_milliseconds, struct sql **sql,
              struct error *error) MUST_CHECK;
 void sql_close(struct sql *sql);
+const char *sql_path(const struct sql *sql);
 
 /* Prepared once per text (the text must outlive `sql`: a literal) and reset on each call. */
 int sql_prepare(struct sql *sql, const char *text, struct sql_statement **statement,
@@ -54,7 +56,12 @@ int64_t sql_changes(struct sql *sql);
 /* Takes the write lock at once (BEGIN IMMEDIATE), so that what is read inside holds at commit. */
 int sql_begin(struct sql *sql, struct error *error) MUST_CHECK;
 int sql_commit(struct sql *sql, struct error *error) MUST_CHECK;
-void sql_rollback(struct sql *sql);
+/* A commit that fails has been rolled back. */
+void sql_rollback(struct sql *sql); /* outside a transaction: nothing */
+bool sql_in_transaction(const struct sql *sql);
+
+/* Whether the database has such a table: asked of each engine in its own way. */
+int sql_has_table(struct sql *sql, const char *name, bool *has, struct error *error) MUST_CHECK;
 
 /* Several statements in one text, without parameters: for migrations. */
 int sql_execute(struct sql *sql, const char *text, struct error *error) MUST_CHECK;

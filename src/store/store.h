@@ -88,7 +88,9 @@ int store_invitation_add(struct store *store, struct store_invitation *invitatio
 int store_invitation_by_hash(struct store *store, const uint8_t hash[static PKI_HASH_SIZE],
                              struct store_invitation *invitation, struct error *error) MUST_CHECK;
 /* Takes one use and records the device it let in. ERROR_LIMIT if none is left; the count is
- * decremented in the database under its own condition, so that of two at once one fails. */
+ * decremented in the database under its own condition, so that of two at once one fails.
+ * ERROR_EXISTS if this device came in by it before. Whether it has expired is the caller's to
+ * check. After a failure inside a transaction the caller must roll back. */
 int store_invitation_redeem(struct store *store, int64_t invitation_id, int64_t device_id,
                             int64_t now, struct error *error) MUST_CHECK;
 /* Whether this device came in by this invitation. */
@@ -119,6 +121,11 @@ int store_certificate_newest(struct store *store, int64_t device_id,
 /* ERROR_EXISTS if the address is taken or the device has one of that family. */
 int store_address_add(struct store *store, int64_t device_id, const struct ip_address *address,
                       int64_t now, struct error *error) MUST_CHECK;
+/* The device's own; family 4 or 6; ERROR_NOT_FOUND if it has none. */
+int store_address_get(struct store *store, int64_t device_id, int family,
+                      struct ip_address *address, struct error *error) MUST_CHECK;
+int store_address_is_taken(struct store *store, const struct ip_address *address, bool *taken,
+                           struct error *error) MUST_CHECK;
 
 /* --- endpoints seen --- */
 struct store_endpoint {
@@ -126,7 +133,7 @@ struct store_endpoint {
   bool behind_nat;
   int64_t seen;
 };
-/* One row per device and IP version, replaced when it changes. */
+/* One row per device and IP version, replaced when it changes; `seen` is since when it is so. */
 int store_endpoint_put(struct store *store, int64_t device_id,
                        const struct store_endpoint *endpoint, struct error *error) MUST_CHECK;
 /* family 4 or 6; ERROR_NOT_FOUND if never seen. */

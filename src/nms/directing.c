@@ -1,0 +1,187 @@
+#include <string.h>
+#include <time.h>
+
+#include "nms/message.h"
+#include "nms/service.h"
+
+enum { CONFIRMATION_MILLISECONDS = 5000 };
+
+/* From the clock, so that a restart does not go back, and ever growing, whatever the clock does. */
+static uint64_t next_direction_id(struct nms_service *nms) {
+  uint64_t id;
+  if (nms->config.wall != NULL) {
+    id = (uint64_t)nms->config.wall() * 1000000;
+  } else {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    id = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+  }
+  if (id <= nms->last_direction_id) {
+    id = nms->last_direction_id + 1;
+  }
+  nms->last_direction_id = id;
+  return id;
+}
+
+static void reply_direction(struct nms_request *request, struct store_device *peer,
+                            Cyphonic__DirectionResponse__Status status, uint64_t direction_id,
+                            char *text) {
+  Cyphonic__DirectionResponse response = CYPHONIC__DIRECTION_RESPONSE__INIT;
+  response.status = status;
+  response.fqdn = peer->fqdn;
+  response.ipv4 = nms_message_ip(&peer->ipv4);
+  response.ipv6 = nms_message_ip(&peer->ipv6);
+  response.direction_id = direction_id;
+  response.message = text;
+  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_DIRECTION_RESPONSE;
+  message.direction_response = &response;
+  control_reply(request->exchange, &message);
+}
+
+/* Nothing hangs on it: a node that did not get the direction asks again. */
+static void confirmed(struct control *control UNUSED, int code, const control_message *reply UNUSED,
+                      const struct error *error, void *context) {
+  const struct nms_service *nms = context;
+  if (code == 0) {
+    log_debug(nms->config.log, "direction-confirmed", "result=ok");
+  } else {
+    log_debug(nms->config.log, "direction-unconfirmed", "cause=\"%s\"", error->message);
+  }
+}
+
+/* Tells `receiver` how to reach `peer`. */
+static int push(struct nms_service *nms, const struct pair *pair,
+                const struct directory_entry *receiver, struct directory_entry *peer,
+                struct error *error) {
+  bool initiator = receiver->device_id == pair->initiator_id;
+  const struct direction *direction = &pair->direction;
+  const struct direction_candidates *candidates =
+      initiator ? &direction->responder : &direction->initiator;
+  Cyphonic__Endpoint endpoint[DIRECTION_CANDIDATES_MAX], *endpoints[DIRECTION_CANDIDATES_MAX];
+  for (size_t i = 0; i < candidates->count; i++) {
+    endpoint[i] = nms_message_endpoint(&candidates->address[i]);
+    endpoints[i] = &endpoint[i];
+  }
+  Cyphonic__RouteDirection route = CYPHONIC__ROUTE_DIRECTION__INIT;
+  route.direction_id = pair->direction_id;
+  route.pattern = (uint32_t)direction->rule.pattern;
+  route.role = initiator == direction->rule.initiator_is_client
+                   ? CYPHONIC__ROUTE_DIRECTION__ROLE__CLIENT
+                   : CYPHONIC__ROUTE_DIRECTION__ROLE__SERVER;
+  route.initiator = initiator;
+  route.fqdn = peer->fqdn;
+  route.public_key = nms_message_data(peer->public_key, sizeof(peer->public_key));
+  route.ipv4 = nms_message_ip(&peer->ipv4);
+  route.ipv6 = nms_message_ip(&peer->ipv6);
+  route.n_candidates = candidates->count;
+  route.candidates = endpoints;
+  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_ROUTE_DIRECTION;
+  message.route_direction = &route;
+  return control_request(receiver->control, &message, CONFIRMATION_MILLISECONDS, confirmed, nms,
+                         error);
+}
+
+/* To both at once; the peer first, whose way to go is the longer one. */
+static void push_both(struct nms_request *request, const struct pair *pair,
+                      struct directory_entry *own, struct directory_entry *other,
+                      struct store_device *peer) {
+  struct nms_service *nms = request->nms;
+  struct error error = {0};
+  if (push(nms, pair, other, own, &error) != 0) {
+    log_warning(nms->config.log, "direction-not-pushed", "to=peer cause=\"%s\"", error.message);
+    reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__PEER_OFFLINE, 0,
+                    (char[]){"the peer cannot be told just now; try again"});
+    return;
+  }
+  if (push(nms, pair, own, other, &error) != 0) {
+    nms_refuse_fault(nms, request->exchange, &error);
+    return;
+  }
+  reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED, pair->direction_id,
+                  (char[]){""});
+}
+
+/* A direction that still holds: the two are where they were when it was made. */
+static struct pair *under_way(struct nms_request *request, const struct directory_entry *own,
+                              const struct directory_entry *other) {
+  struct pair *pair = pair_table_find(request->nms->pairs, own->device_id, other->device_id,
+                                      nms_now(request->client));
+  if (pair == NULL) {
+    return NULL;
+  }
+  bool initiator = pair->initiator_id == own->device_id;
+  bool holds = pair->initiator_revision == (initiator ? own : other)->revision &&
+               pair->responder_revision == (initiator ? other : own)->revision;
+  return holds ? pair : NULL;
+}
+
+static void direct(struct nms_request *request, struct directory_entry *own,
+                   struct directory_entry *other, struct store_device *peer) {
+  struct nms_service *nms = request->nms;
+  struct pair *known = under_way(request, own, other);
+  if (known != NULL && known->responder_id == own->device_id && !known->responder_asked) {
+    /* The two asked at once: this one has been told already. */
+    known->responder_asked = true;
+    reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED,
+                    known->direction_id, (char[]){""});
+    return;
+  }
+  if (known != NULL) {
+    /* Whoever asks a second time has lost it, or failed: both are told again, the same. */
+    push_both(request, known, own, other, peer);
+    return;
+  }
+  struct pair pair = {.initiator_id = own->device_id,
+                      .responder_id = other->device_id,
+                      .initiator_revision = own->revision,
+                      .responder_revision = other->revision};
+  direction_choose(&own->view, &other->view, &pair.direction);
+  if (pair.direction.rule.pattern == PATTERN_RELAY) {
+    log_info(nms->config.log, "direction-needs-relay", "pattern=3");
+    reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__NEEDS_RELAY, 0,
+                    (char[]){"the two nodes cannot reach each other directly, and this network has "
+                             "no relay"});
+    return;
+  }
+  pair.direction_id = next_direction_id(nms);
+  pair_table_put(nms->pairs, &pair, nms_now(request->client));
+  log_debug(nms->config.log, "direction", "initiator=%s responder=%s pattern=%d client=%s",
+            own->fqdn, other->fqdn, (int)pair.direction.rule.pattern,
+            pair.direction.rule.initiator_is_client ? "initiator" : "responder");
+  push_both(request, &pair, own, other, peer);
+}
+
+void nms_answer_direction(struct nms_request *request, const Cyphonic__DirectionRequest *message) {
+  struct nms_service *nms = request->nms;
+  bool by_name = message->target_case == CYPHONIC__DIRECTION_REQUEST__TARGET_FQDN;
+  if (!by_name && message->target_case != CYPHONIC__DIRECTION_REQUEST__TARGET_ADDRESS) {
+    control_refuse(request->exchange, CYPHONIC__ERROR__CODE__MALFORMED,
+                   "the request names neither a name nor an address");
+    return;
+  }
+  struct directory_entry *own = directory_by_fqdn(nms->directory, request->device.fqdn);
+  if (own == NULL || own->control == NULL) {
+    control_refuse(request->exchange, CYPHONIC__ERROR__CODE__NOT_REGISTERED,
+                   "register before asking for a direction");
+    return;
+  }
+  struct store_device peer;
+  if (!nms_find_device(request, by_name ? message->fqdn : NULL, by_name ? NULL : &message->address,
+                       &peer)) {
+    return;
+  }
+  if (peer.id == request->device.id) {
+    control_refuse(request->exchange, CYPHONIC__ERROR__CODE__MALFORMED,
+                   "a node needs no path to itself");
+    return;
+  }
+  struct directory_entry *other = directory_by_fqdn(nms->directory, peer.fqdn);
+  if (other == NULL || other->control == NULL) {
+    reply_direction(request, &peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__PEER_OFFLINE, 0,
+                    (char[]){"the peer is known, but not here now"});
+    return;
+  }
+  direct(request, own, other, &peer);
+}

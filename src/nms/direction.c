@@ -1,0 +1,116 @@
+#include "nms/direction.h"
+
+#include <string.h>
+
+static const struct direction_rule table[SITUATION_COUNT][SITUATION_COUNT] = {
+    [SITUATION_IPV6] =
+        {
+            [SITUATION_IPV6] = {PATTERN_DIRECT, true},
+            [SITUATION_IPV4_GLOBAL] = {PATTERN_RELAY, false},
+            [SITUATION_IPV4_PRIVATE] = {PATTERN_RELAY, false},
+        },
+    [SITUATION_IPV4_GLOBAL] =
+        {
+            [SITUATION_IPV6] = {PATTERN_RELAY, false},
+            [SITUATION_IPV4_GLOBAL] = {PATTERN_DIRECT, true},
+            [SITUATION_IPV4_PRIVATE] = {PATTERN_NAT, false},
+        },
+    [SITUATION_IPV4_PRIVATE] =
+        {
+            [SITUATION_IPV6] = {PATTERN_RELAY, false},
+            [SITUATION_IPV4_GLOBAL] = {PATTERN_NAT, true},
+            [SITUATION_IPV4_PRIVATE] = {PATTERN_RELAY, false},
+        },
+};
+
+struct direction_rule direction_table(enum direction_situation initiator,
+                                      enum direction_situation responder) {
+  return table[initiator][responder];
+}
+
+/* Has an address of the family that is reachable as it is. */
+static bool is_reachable(const struct view *view, int family) {
+  const struct view_side *side = view_side(view, family);
+  if (ip_address_is_set(&side->observed.ip)) {
+    return !side->behind_nat;
+  }
+  for (size_t i = 0; i < view->address_count; i++) {
+    if (view->addresses[i].ip.family == family && ip_address_is_global(&view->addresses[i].ip)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* False if the node has no use of IPv4 at all. */
+static bool ipv4_situation(const struct view *view, enum direction_situation *situation) {
+  if (is_reachable(view, 4)) {
+    *situation = SITUATION_IPV4_GLOBAL;
+    return true;
+  }
+  *situation = SITUATION_IPV4_PRIVATE;
+  return ip_address_is_set(&view->ipv4.observed.ip);
+}
+
+static struct direction_rule ipv4_rule(const struct view *initiator, const struct view *responder) {
+  enum direction_situation from, to;
+  if (!ipv4_situation(initiator, &from) || !ipv4_situation(responder, &to)) {
+    return (struct direction_rule){PATTERN_RELAY, false};
+  }
+  return direction_table(from, to);
+}
+
+static void add_candidate(struct direction_candidates *candidates, const struct address *address,
+                          size_t end) {
+  for (size_t i = 0; i < candidates->count; i++) {
+    if (address_equal(&candidates->address[i], address)) {
+      return;
+    }
+  }
+  if (candidates->count < end) {
+    candidates->address[candidates->count++] = *address;
+  }
+}
+
+static bool is_useful(const struct address *own, const struct view_side *side) {
+  if (ip_address_is_global(&own->ip)) {
+    return true;
+  }
+  bool one_site = ip_address_is_set(&side->observed.ip) && !side->behind_nat &&
+                  !ip_address_is_global(&side->observed.ip);
+  return one_site && !ip_address_is_loopback(&own->ip) && !ip_address_is_link_local(&own->ip) &&
+         !ip_address_is_multicast(&own->ip);
+}
+
+static void add_family(const struct view *view, int family,
+                       struct direction_candidates *candidates) {
+  const struct view_side *side = view_side(view, family);
+  size_t end = candidates->count + DIRECTION_FAMILY_CANDIDATES_MAX;
+  if (ip_address_is_set(&side->observed.ip) && !side->behind_nat) {
+    add_candidate(candidates, &side->observed, end);
+  }
+  for (size_t i = 0; i < view->address_count; i++) {
+    const struct address *own = &view->addresses[i];
+    if (own->ip.family == family && is_useful(own, side)) {
+      add_candidate(candidates, own, end);
+    }
+  }
+}
+
+void direction_choose(const struct view *initiator, const struct view *responder,
+                      struct direction *direction) {
+  memset(direction, 0, sizeof(*direction));
+  struct direction_rule ipv4 = ipv4_rule(initiator, responder);
+  bool with_ipv4 = ipv4.pattern != PATTERN_RELAY;
+  direction->rule = ipv4;
+  if (is_reachable(initiator, 6) && is_reachable(responder, 6)) {
+    direction->rule = direction_table(SITUATION_IPV6, SITUATION_IPV6);
+    add_family(initiator, 6, &direction->initiator);
+    add_family(responder, 6, &direction->responder);
+    with_ipv4 = with_ipv4 && ipv4.initiator_is_client == direction->rule.initiator_is_client;
+  }
+  if (with_ipv4) {
+    add_family(initiator, 4, &direction->initiator);
+    add_family(responder, 4, &direction->responder);
+  }
+}

@@ -1,0 +1,61 @@
+/* How two nodes reach each other: the paper's table 1, and what it does not know (dual stack), as
+ * pure functions. */
+#ifndef CYPHONIC_NMS_DIRECTION_H
+#define CYPHONIC_NMS_DIRECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "nms/view.h"
+
+/* The rows and columns of table 1. */
+enum direction_situation {
+  SITUATION_IPV6,         /* an IPv6 address that others reach */
+  SITUATION_IPV4_GLOBAL,  /* an IPv4 address, no NAT in between */
+  SITUATION_IPV4_PRIVATE, /* IPv4 behind a NAT */
+};
+enum { SITUATION_COUNT = SITUATION_IPV4_PRIVATE + 1 };
+
+enum direction_pattern {
+  PATTERN_DIRECT = 1, /* no NAT in between: the initiator is the QUIC client */
+  PATTERN_NAT = 2,    /* one side behind a NAT: that side is the client */
+  PATTERN_RELAY = 3,  /* no direct path: through a TRS */
+};
+
+struct direction_rule {
+  enum direction_pattern pattern;
+  bool initiator_is_client; /* of no meaning with PATTERN_RELAY, and false */
+};
+
+/* A cell of the paper's table 1. */
+struct direction_rule direction_table(enum direction_situation initiator,
+                                      enum direction_situation responder);
+
+enum {
+  DIRECTION_CANDIDATES_MAX = 8,
+  /* Of one IP version, so that the other keeps its place when both are given. */
+  DIRECTION_FAMILY_CANDIDATES_MAX = 4,
+};
+
+/* Real addresses to try, best first. */
+struct direction_candidates {
+  size_t count;
+  struct address address[DIRECTION_CANDIDATES_MAX];
+};
+
+struct direction {
+  struct direction_rule rule;
+  struct direction_candidates initiator, responder; /* of each; empty with PATTERN_RELAY */
+};
+
+/* IPv6 first, where both have an IPv6 address that is reachable as it is (observed and not behind a
+ * NAT, or never observed and global); IPv4 candidates follow where table 1 names the same client
+ * for IPv4. Else IPv4 by table 1. Else a relay.
+ *
+ * A node's candidates of an IP version: its observed address, unless that is a NAT's; then its
+ * other own addresses that are global, or, where the observed address is not global either (one
+ * LAN, server and all), any that is neither loopback nor link-local. */
+void direction_choose(const struct view *initiator, const struct view *responder,
+                      struct direction *direction);
+
+#endif

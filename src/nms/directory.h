@@ -1,0 +1,63 @@
+/* The nodes that are here now, by name and by virtual address, with what NMS knows of each. */
+#ifndef CYPHONIC_NMS_DIRECTORY_H
+#define CYPHONIC_NMS_DIRECTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "nms/view.h"
+#include "store/store.h"
+
+struct control;
+
+/* How long an observation waits for its node's registration. */
+enum { DIRECTORY_PENDING_SECONDS = 60 };
+
+/* Fields are read by anyone; the functions below write them. */
+struct directory_entry {
+  int64_t device_id;
+  char fqdn[PKI_NAME_SIZE];
+  struct ip_address ipv4, ipv6; /* virtual */
+  uint8_t public_key[PKI_HASH_SIZE];
+  struct view view;
+  uint64_t revision; /* grows whenever the view or the connection changes */
+  /* The connection that registered the node; NULL: only observed so far, and forgotten unless it
+   * registers within DIRECTORY_PENDING_SECONDS. */
+  struct control *control;
+
+  uint64_t pending_since; /* seconds of the caller's clock */
+  struct directory_entry *pending_previous, *pending_next;
+  UT_hash_handle by_fqdn, by_ipv4, by_ipv6;
+};
+
+struct directory;
+
+/* NULL without memory. */
+struct directory *directory_new(void);
+void directory_free(struct directory *directory);
+size_t directory_count(const struct directory *directory); /* entries, pending ones included */
+
+/* NULL if not here. `ip` is virtual, of either IP version. */
+struct directory_entry *directory_by_fqdn(struct directory *directory, const char *fqdn);
+struct directory_entry *directory_by_address(struct directory *directory,
+                                             const struct ip_address *ip);
+
+/* `device` was seen from `observed` at `now` (seconds of any steady clock); makes an entry if there
+ * is none. NULL without memory. One device has one entry, so that devices bound the memory. */
+struct directory_entry *directory_observe(struct directory *directory,
+                                          const struct store_device *device,
+                                          const struct address *observed, uint64_t now);
+
+/* The node registers over `control`, whose peer is at `observed`, with its own addresses. Writes to
+ * `*replaced` the connection that was registered before, if another. NULL without memory. */
+struct directory_entry *directory_register(struct directory *directory,
+                                           const struct store_device *device,
+                                           struct control *control, const struct address *addresses,
+                                           size_t count, const struct address *observed,
+                                           struct control **replaced);
+
+/* Removes the entry that this connection registered; nothing if another has replaced it. */
+void directory_remove(struct directory *directory, const char *fqdn, const struct control *control);
+
+#endif

@@ -1,0 +1,113 @@
+#include "nms/message.h"
+#include "nms/service.h"
+
+/* Kept for the operator and for the next start; that it fails takes nothing from the node. */
+static void record(struct nms_service *nms, const struct directory_entry *entry, int family) {
+  const struct view_side *side = view_side(&entry->view, family);
+  struct store_endpoint endpoint = {
+      .observed = side->observed, .behind_nat = side->behind_nat, .seen = nms_wall(nms)};
+  struct error error = {0};
+  if (store_endpoint_put(nms->config.store, entry->device_id, &endpoint, &error) != 0) {
+    log_warning(nms->config.log, "endpoint-not-recorded", "cause=\"%s\"", error.message);
+  }
+}
+
+static uint64_t seconds(const struct nms_connection *client) {
+  return nms_now(client) / 1000;
+}
+
+static void refuse_memory(struct nms_request *request) {
+  struct error error = {0};
+  error_set(&error, ERROR_NO_MEMORY, "out of memory for the directory of nodes");
+  nms_refuse_fault(request->nms, request->exchange, &error);
+}
+
+static void reply_registration(struct nms_request *request, const struct view_side *side) {
+  const struct store_network *network = &request->nms->network;
+  Cyphonic__Prefix ipv4_prefix = nms_message_prefix(&network->ipv4);
+  Cyphonic__Prefix ipv6_prefix = nms_message_prefix(&network->ipv6);
+  Cyphonic__Endpoint observed = nms_message_endpoint(&side->observed);
+  Cyphonic__RegistrationResponse response = CYPHONIC__REGISTRATION_RESPONSE__INIT;
+  response.fqdn = request->device.fqdn;
+  response.domain = request->nms->network.domain;
+  response.ipv4 = nms_message_ip(&request->device.ipv4);
+  response.ipv6 = nms_message_ip(&request->device.ipv6);
+  response.ipv4_prefix = &ipv4_prefix;
+  response.ipv6_prefix = &ipv6_prefix;
+  response.observed = &observed;
+  response.behind_nat = side->behind_nat;
+  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_REGISTRATION_RESPONSE;
+  message.registration_response = &response;
+  control_reply(request->exchange, &message);
+}
+
+void nms_answer_registration(struct nms_request *request,
+                             const Cyphonic__RegistrationRequest *message) {
+  struct nms_service *nms = request->nms;
+  struct address addresses[VIEW_ADDRESSES_MAX];
+  size_t count = 0;
+  for (size_t i = 0; i < message->n_addresses && count < VIEW_ADDRESSES_MAX; i++) {
+    if (nms_endpoint_read(message->addresses[i], &addresses[count]) != 0) {
+      control_refuse(request->exchange, CYPHONIC__ERROR__CODE__MALFORMED,
+                     "address %zu of the registration is none that a node can have", i + 1);
+      return;
+    }
+    count++;
+  }
+  struct address observed = quic_connection_remote(request->client->connection);
+  struct control *replaced;
+  const struct directory_entry *entry =
+      directory_register(nms->directory, &request->device, request->client->control, addresses,
+                         count, &observed, &replaced);
+  if (entry == NULL) {
+    refuse_memory(request);
+    return;
+  }
+  if (replaced != NULL) {
+    quic_connection_close(control_connection(replaced), NMS_CLOSE_REPLACED,
+                          "the node has registered over a newer connection");
+  }
+  const struct view_side *side = view_side(&entry->view, observed.ip.family);
+  record(nms, entry, observed.ip.family);
+  log_info(nms->config.log, "registration", "device=%s addresses=%zu nat=%s replaced=%s",
+           request->device.name, count, side->behind_nat ? "yes" : "no",
+           replaced != NULL ? "yes" : "no");
+  reply_registration(request, side);
+}
+
+void nms_answer_observation(struct nms_request *request) {
+  struct nms_service *nms = request->nms;
+  struct address observed = quic_connection_remote(request->client->connection);
+  const struct directory_entry *entry =
+      directory_observe(nms->directory, &request->device, &observed, seconds(request->client));
+  if (entry == NULL) {
+    refuse_memory(request);
+    return;
+  }
+  if (entry->control != NULL) { /* before that it is not known whether a NAT is in between */
+    record(nms, entry, observed.ip.family);
+  }
+  Cyphonic__Endpoint endpoint = nms_message_endpoint(&observed);
+  Cyphonic__ObservationResponse response = CYPHONIC__OBSERVATION_RESPONSE__INIT;
+  response.observed = &endpoint;
+  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE;
+  message.observation_response = &response;
+  control_reply(request->exchange, &message);
+}
+
+void nms_remote_changed(struct nms_connection *client) {
+  struct nms_service *nms = client->nms;
+  const struct pki_identity *identity = quic_connection_peer(client->connection);
+  struct directory_entry *entry = directory_by_fqdn(nms->directory, identity->name);
+  if (entry == NULL || entry->control != client->control) {
+    return;
+  }
+  struct address observed = quic_connection_remote(client->connection);
+  if (view_observe(&entry->view, &observed)) {
+    entry->revision++;
+    record(nms, entry, observed.ip.family);
+    log_debug(nms->config.log, "node-moved", "device=%s", entry->fqdn);
+  }
+}

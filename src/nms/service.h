@@ -1,0 +1,70 @@
+/* What the files that answer nodes share. */
+#ifndef CYPHONIC_NMS_SERVICE_H
+#define CYPHONIC_NMS_SERVICE_H
+
+#include "control/control.h"
+#include "nms/directory.h"
+#include "nms/nms.h"
+#include "nms/pair_table.h"
+
+struct nms_connection {
+  struct nms_service *nms;
+  struct quic_connection *connection;
+  struct control *control;
+  struct nms_connection *previous, *next;
+};
+
+struct nms_service {
+  struct nms_config config;
+  struct store_network network;
+  struct directory *directory;
+  struct pair_table *pairs;
+  uint64_t last_direction_id;
+  struct nms_connection *connections;
+  struct log_limit refusals;
+};
+
+/* A request and what is needed to answer it. */
+struct nms_request {
+  struct nms_service *nms;
+  struct nms_connection *client;
+  struct control_exchange *exchange;
+  struct store_device device; /* who asks: admitted */
+};
+
+int64_t nms_wall(const struct nms_service *nms);       /* seconds since 1970 */
+uint64_t nms_now(const struct nms_connection *client); /* milliseconds of the loop's clock */
+
+/* UNAVAILABLE to the node, the cause to the log. */
+void nms_refuse_fault(struct nms_service *nms, struct control_exchange *exchange,
+                      const struct error *cause);
+
+/* --- admission.c --- */
+
+/* Whether the certificate is of a device that the network knows, and neither is revoked; asked for
+ * each request, so that a revocation holds at once. Refuses the exchange and returns false if not.
+ */
+bool nms_admit(struct nms_request *request);
+
+/* --- registration.c --- */
+
+void nms_answer_registration(struct nms_request *request,
+                             const Cyphonic__RegistrationRequest *message);
+void nms_answer_observation(struct nms_request *request);
+/* The peer of a registered connection is seen from another address (NAT rebinding, migration). */
+void nms_remote_changed(struct nms_connection *client);
+
+/* --- names.c --- */
+
+/* The device of a name (full, or a bare label of this network) or of a virtual address; a revoked
+ * one has no name. Refuses the exchange and returns false if there is none; `fqdn` or `address` is
+ * NULL. */
+bool nms_find_device(struct nms_request *request, const char *fqdn,
+                     const ProtobufCBinaryData *address, struct store_device *device);
+void nms_answer_name(struct nms_request *request, const Cyphonic__NameRequest *message);
+
+/* --- directing.c --- */
+
+void nms_answer_direction(struct nms_request *request, const Cyphonic__DirectionRequest *message);
+
+#endif

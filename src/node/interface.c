@@ -1,0 +1,24 @@
+#include "node/interface.h"
+
+#include "node/link.h"
+
+int interface_open(struct netlink *netlink, const struct interface_config *config, struct tun **out,
+                   struct error *error) {
+  struct tun *tun;
+  int code = tun_open(config->name, &tun, error);
+  if (code)
+    return code;
+  unsigned index = tun_index(tun);
+  /* Up first: an IPv6 address on a link that is down would stay tentative for a moment. */
+  (void)((code = netlink_link_up(netlink, index, LINK_MTU, error)) ||
+         (code = netlink_address_add(netlink, index, &config->ipv6, config->ipv6_prefix.length,
+                                     error)));
+  if (!code && config->with_ipv4)
+    code = netlink_address_add(netlink, index, &config->ipv4, config->ipv4_prefix.length, error);
+  if (code) {
+    tun_close(tun);
+    return error_prefix(error, "interface %s: ", config->name);
+  }
+  *out = tun;
+  return 0;
+}

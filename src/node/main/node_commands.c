@@ -1,0 +1,121 @@
+#include "node/main/node_commands.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+struct pending {
+  struct ipc_call *call;
+  struct node *node;
+};
+
+static void fail(struct ipc_call *call, int code, const struct error *error) {
+  const char *message =
+      error != NULL && error->message[0] != '\0' ? error->message : "the node gave no reason";
+  ipc_fail(call, code, message);
+}
+
+static json_t *address_text_json(const struct ip_address *ip) {
+  char text[ADDRESS_TEXT_SIZE];
+  return ip_address_is_set(ip) ? json_string(ip_address_text(ip, text)) : NULL;
+}
+
+json_t *node_commands_name(const struct node_name *name) {
+  return json_pack("{s:s, s:o*, s:o*}", "fqdn", name->fqdn, "ipv4", address_text_json(&name->ipv4),
+                   "ipv6", address_text_json(&name->ipv6));
+}
+
+json_t *node_commands_ping(const struct node_ping *ping) {
+  json_t *data = node_commands_name(&ping->name);
+  char remote[ADDRESS_TEXT_SIZE];
+  if (data == NULL ||
+      json_object_set_new(
+          data, "rtt_ms",
+          json_real((double)ping->round_trip / (double)NANOSECONDS_PER_MILLISECOND)) != 0 ||
+      json_object_set_new(data, "path", json_string("direct")) != 0 ||
+      json_object_set_new(data, "remote", json_string(address_text(&ping->remote, remote))) != 0) {
+    json_decref(data);
+    return NULL;
+  }
+  return data;
+}
+
+/* Takes over `data`. */
+static void reply(struct ipc_call *call, json_t *data) {
+  if (data == NULL) {
+    ipc_fail(call, ERROR_NO_MEMORY, "no memory for the answer");
+    return;
+  }
+  ipc_reply(call, data);
+}
+
+static void on_done(int code, const struct error *error, void *context) {
+  struct pending *pending = context;
+  if (code != ERROR_NONE) {
+    fail(pending->call, code, error);
+  } else {
+    reply(pending->call, node_status(pending->node));
+  }
+  free(pending);
+}
+
+static void on_resolved(int code, const struct node_name *name, const struct error *error,
+                        void *context) {
+  struct pending *pending = context;
+  if (code != ERROR_NONE) {
+    fail(pending->call, code, error);
+  } else {
+    reply(pending->call, node_commands_name(name));
+  }
+  free(pending);
+}
+
+static void on_pinged(int code, const struct node_ping *ping, const struct error *error,
+                      void *context) {
+  struct pending *pending = context;
+  if (code != ERROR_NONE) {
+    fail(pending->call, code, error);
+  } else {
+    reply(pending->call, node_commands_ping(ping));
+  }
+  free(pending);
+}
+
+void node_commands_run(struct ipc_call *call, const struct ipc_request *request, void *context) {
+  struct node *node = context;
+  if (request->command == IPC_STATUS) {
+    reply(call, node_status(node));
+    return;
+  }
+  if (request->command == IPC_VERSION) {
+    reply(call, json_pack("{s:s}", "version", CYPHONIC_VERSION));
+    return;
+  }
+  struct pending *pending = malloc(sizeof(*pending));
+  if (pending == NULL) {
+    ipc_fail(call, ERROR_NO_MEMORY, "no memory for the request");
+    return;
+  }
+  *pending = (struct pending){.call = call, .node = node};
+  switch (request->command) {
+  case IPC_JOIN:
+    node_join(node, request->invitation, request->name[0] != '\0' ? request->name : NULL, on_done,
+              pending);
+    break;
+  case IPC_UP:
+    node_up(node, on_done, pending);
+    break;
+  case IPC_DOWN:
+    node_down(node, on_done, pending);
+    break;
+  case IPC_RESOLVE:
+    node_resolve(node, request->name, on_resolved, pending);
+    break;
+  case IPC_PING:
+    node_ping(node, request->name, on_pinged, pending);
+    break;
+  case IPC_STATUS:
+  case IPC_VERSION:
+    break;
+  }
+}

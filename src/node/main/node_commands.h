@@ -1,0 +1,17 @@
+/* The node's verbs as the local socket offers them: from a request to the node and back to JSON. */
+#ifndef CYPHONIC_NODE_MAIN_NODE_COMMANDS_H
+#define CYPHONIC_NODE_MAIN_NODE_COMMANDS_H
+
+#include <jansson.h>
+
+#include "node/main/ipc_server.h"
+#include "node/node.h"
+
+/* For ipc_server_config: `context` is the node. */
+void node_commands_run(struct ipc_call *call, const struct ipc_request *request, void *context);
+
+/* New references; NULL without memory. */
+json_t *node_commands_name(const struct node_name *name);
+json_t *node_commands_ping(const struct node_ping *ping);
+
+#endif

@@ -1,0 +1,25 @@
+/* Hears from the kernel when addresses, routes or links of this host change (design 7, link
+ * monitor), and reads them. */
+#ifndef CYPHONIC_NODE_NETWORK_WATCH_H
+#define CYPHONIC_NODE_NETWORK_WATCH_H
+
+#include <uv.h>
+
+#include "base/log.h"
+#include "net/netlink.h"
+
+struct network_watch;
+
+/* `changed` comes from the loop, once for what came together. */
+int network_watch_new(uv_loop_t *loop, const struct log *log, void (*changed)(void *context),
+                      void *context, struct network_watch **watch, struct error *error) MUST_CHECK;
+/* No callback any more; frees from the loop. */
+void network_watch_close(struct network_watch *watch);
+
+/* Changes of our own interface are not news. 0: none. */
+void network_watch_except(struct network_watch *watch, unsigned interface);
+unsigned network_watch_excepted(const struct network_watch *watch);
+/* For reading addresses and setting interfaces up. */
+struct netlink *network_watch_netlink(const struct network_watch *watch);
+
+#endif

@@ -1,0 +1,484 @@
+#include "node/peer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+
+static void event_take(struct peer *peer, enum peer_event event, const struct error *why);
+
+uint64_t peer_now(const struct peer *peer) {
+  return uv_now(peer->environment->link->loop) * NANOSECONDS_PER_MILLISECOND;
+}
+
+bool peer_is_named(const struct peer *peer) {
+  return peer->entry.fqdn[0] != '\0' && peer->entry.ipv4.family == 4 &&
+         peer->entry.ipv6.family == 6;
+}
+
+bool peer_is_held(const struct peer *peer) {
+  return peer->state == PEER_FAILED && peer_now(peer) < peer->hold_until;
+}
+
+/* For logs: an entry may be known by an address only. */
+static const char *label(const struct peer *peer, char text[static ADDRESS_TEXT_SIZE]) {
+  if (peer->entry.fqdn[0] != '\0')
+    return peer->entry.fqdn;
+  return ip_address_text(peer->entry.ipv4.family == 4 ? &peer->entry.ipv4 : &peer->entry.ipv6,
+                         text);
+}
+
+/* --- who waits --- */
+
+/* Calls those of `wait`, or all. Comes last in whatever does it: a callback may lead anywhere. */
+static void waiters_call(struct peer *peer, bool all, enum peer_wait wait, int code,
+                         const struct error *error) {
+  struct peer_waiter *due = NULL, *waiter, *next;
+  LL_FOREACH_SAFE(peer->waiters, waiter, next) {
+    if (!all && waiter->wait != wait)
+      continue;
+    LL_DELETE(peer->waiters, waiter);
+    LL_APPEND(due, waiter);
+  }
+  LL_FOREACH_SAFE(due, waiter, next) {
+    /* A name that is known is an answer, whatever became of the path. */
+    bool answered = code == 0 || (waiter->wait == PEER_WAIT_NAME && peer_is_named(peer));
+    waiter->callback(answered ? 0 : code, answered ? peer : NULL, answered ? NULL : error,
+                     waiter->context);
+    free(waiter);
+  }
+}
+
+int peer_await(struct peer *peer, enum peer_wait wait, peer_callback callback, void *context) {
+  if (wait == PEER_WAIT_UP && peer->state == PEER_UP) {
+    callback(0, peer, NULL, context);
+    return 0;
+  }
+  struct peer_waiter *waiter = calloc(1, sizeof *waiter);
+  if (!waiter)
+    return ERROR_NO_MEMORY;
+  *waiter = (struct peer_waiter){.wait = wait, .callback = callback, .context = context};
+  LL_APPEND(peer->waiters, waiter);
+  if (wait == PEER_WAIT_UP)
+    peer->hold_until = 0; /* a person asks: at a person's pace no hold-off is needed */
+  peer_want(peer);
+  return 0;
+}
+
+/* --- packets --- */
+
+static void send_held(struct span packet, void *context) {
+  struct peer *peer = context;
+  link_send(peer->link, packet);
+}
+
+static void reject(struct span packet, void *context) {
+  const struct peer *peer = context;
+  bool ipv6 = packet.size > 0 && packet.data[0] >> 4 == 6;
+  /* The complaint comes from the address that cannot be reached, as a router before it would. */
+  const struct ip_address *from =
+      ipv6 ? &peer->environment->link->ipv6 : &peer->environment->link->ipv4;
+  uint8_t reply[ICMP_PACKET_MAX];
+  size_t size = icmp_unreachable(packet, from, reply);
+  if (size > 0)
+    peer->environment->deliver((struct span){.data = reply, .size = size},
+                               peer->environment->owner);
+}
+
+void peer_send(struct peer *peer, struct span packet) {
+  if (peer->state == PEER_UP) {
+    peer->active = peer_now(peer);
+    link_send(peer->link, packet);
+    return;
+  }
+  if (peer_is_held(peer)) {
+    reject(packet, peer);
+    return;
+  }
+  hold_queue_push(&peer->queue, packet, peer_now(peer));
+  peer_want(peer);
+}
+
+/* --- time --- */
+
+static void time_over(uv_timer_t *timer);
+
+static void arm(struct peer *peer, uint64_t milliseconds) {
+  uv_timer_start(&peer->timer, time_over, milliseconds, 0);
+}
+
+static void idle_check(struct peer *peer) {
+  uint64_t limit = peer->environment->tunnel_idle;
+  if (limit == 0)
+    return;
+  uint64_t idle = peer_now(peer) - peer->active;
+  if (idle < limit) {
+    arm(peer, (limit - idle) / NANOSECONDS_PER_MILLISECOND + 1);
+    return;
+  }
+  link_close(peer->link, LINK_CLOSE_IDLE, "no packets for a while");
+}
+
+static void time_over(uv_timer_t *timer) {
+  struct peer *peer = timer->data;
+  struct error why = {0};
+  switch (peer->state) {
+  case PEER_DIRECTING:
+    error_set(&why, ERROR_TIMEOUT, "NMS gave no direction in time");
+    event_take(peer, PEER_BROKEN, &why);
+    return;
+  case PEER_CONNECTING:
+    error_set(&why, ERROR_TIMEOUT, "the peer, which was to connect, did not: pattern %u",
+              peer->direction.pattern);
+    event_take(peer, PEER_BROKEN, &why);
+    return;
+  case PEER_UP:
+    idle_check(peer);
+    return;
+  case PEER_FAILED:
+    event_take(peer, PEER_FORGOTTEN, NULL);
+    return;
+  case PEER_IDLE:
+    return;
+  }
+}
+
+/* --- our attempts, as QUIC client --- */
+
+static void link_let_go(struct link **link, enum link_close_code code, const char *reason) {
+  struct link *gone = *link;
+  *link = NULL;
+  if (!gone)
+    return;
+  link_set_owner(gone, NULL);
+  link_close(gone, code, reason);
+}
+
+static uint64_t keep_alive_for(const struct peer *peer, const struct address *remote) {
+  const struct peer_environment *environment = peer->environment;
+  bool mapping = peer->direction.pattern == 2 ||
+                 environment->behind_nat(remote->ip.family, environment->owner);
+  return mapping ? environment->keep_alive : 0;
+}
+
+static void attempt_next(struct peer *peer) {
+  const struct peer_direction *direction = &peer->direction;
+  while (peer->candidate < direction->count) {
+    const struct address *remote = &direction->candidates[peer->candidate++];
+    struct error fault = {0};
+    if (!link_connect(peer->environment->link, remote, peer->entry.fqdn,
+                      keep_alive_for(peer, remote), direction->id, peer->environment->handler,
+                      peer->environment->owner, &peer->attempt, &fault)) {
+      link_set_owner(peer->attempt, peer);
+      return;
+    }
+    peer->attempt = NULL;
+    if (peer->failure.code == ERROR_NONE)
+      peer->failure = fault;
+  }
+  if (peer->state != PEER_CONNECTING)
+    return; /* an old link is still in use, or was, and nobody waits */
+  struct error why = {0};
+  error_set(&why, peer->failure.code == ERROR_NONE ? ERROR_UNREACHABLE : peer->failure.code,
+            "none of %zu addresses could be connected to; the last: %.300s", direction->count,
+            peer->failure.message);
+  event_take(peer, PEER_BROKEN, &why);
+}
+
+static void attempt_begin(struct peer *peer) {
+  link_let_go(&peer->attempt, LINK_CLOSE_SUPERSEDED, "another direction holds");
+  peer->candidate = 0;
+  peer->failure = (struct error){0};
+  attempt_next(peer);
+}
+
+/* --- the state machine --- */
+
+static void enter_directing(struct peer *peer) {
+  arm(peer, PEER_DIRECTION_TIMEOUT);
+  peer->environment->ask(peer, peer->environment->owner);
+}
+
+static void enter_connecting(struct peer *peer) {
+  if (peer->direction.client) {
+    uv_timer_stop(&peer->timer); /* each candidate has its own time-out */
+    attempt_begin(peer);
+  } else {
+    arm(peer, PEER_SERVER_TIMEOUT);
+  }
+}
+
+static void enter_up(struct peer *peer) {
+  peer->failure = (struct error){0};
+  peer->active = peer_now(peer);
+  peer->established = clock_wall();
+  backoff_reset(&peer->backoff);
+  peer->hold_until = 0;
+  uv_timer_stop(&peer->timer);
+  if (peer->environment->tunnel_idle > 0)
+    arm(peer, peer->environment->tunnel_idle / NANOSECONDS_PER_MILLISECOND + 1);
+  hold_queue_drain(&peer->queue, peer_now(peer), send_held, peer);
+  waiters_call(peer, true, PEER_WAIT_UP, 0, NULL);
+}
+
+static void enter_failed(struct peer *peer, const struct error *why) {
+  char text[ADDRESS_TEXT_SIZE];
+  uint32_t random;
+  random_bytes(&random, sizeof random);
+  uint64_t hold = backoff_next(&peer->backoff, random);
+  struct error failure = *why;
+  log_info(peer->environment->link->log, "peer-failed", "peer=%s hold=%llums error=\"%s\"",
+           label(peer, text), (unsigned long long)hold, failure.message);
+  peer->failure = failure;
+  peer->hold_until = peer_now(peer) + hold * NANOSECONDS_PER_MILLISECOND;
+  link_let_go(&peer->attempt, LINK_CLOSE_DONE, "given up");
+  arm(peer, peer_is_named(peer) ? PEER_FORGET_TIMEOUT : PEER_UNNAMED_TIMEOUT);
+  hold_queue_drain(&peer->queue, peer_now(peer), reject, peer);
+  waiters_call(peer, true, PEER_WAIT_UP, failure.code, &failure);
+}
+
+static void enter_idle(struct peer *peer) {
+  uv_timer_stop(&peer->timer);
+  if (!peer_is_named(peer) && !peer->waiters)
+    peer->environment->forget(peer, peer->environment->owner);
+}
+
+/* One event, one transition, and what comes of it. The last act of whoever calls it. */
+static void event_take(struct peer *peer, enum peer_event event, const struct error *why) {
+  enum peer_state before = peer->state;
+  peer->state = peer_state_next(before, event);
+  if (peer->state != before) {
+    char text[ADDRESS_TEXT_SIZE];
+    log_debug(peer->environment->link->log, "peer-state", "peer=%s from=%s to=%s",
+              label(peer, text), peer_state_name(before), peer_state_name(peer->state));
+  }
+  switch (event) {
+  case PEER_WANTED:
+    if (peer->state != before)
+      enter_directing(peer);
+    return;
+  case PEER_DIRECTED:
+    if (peer->state == PEER_CONNECTING)
+      enter_connecting(peer);
+    else if (peer->direction.client) /* PEER_UP: a new path beside the old */
+      attempt_begin(peer);
+    return;
+  case PEER_ESTABLISHED:
+    enter_up(peer);
+    return;
+  case PEER_BROKEN:
+    if (peer->state == PEER_FAILED)
+      enter_failed(peer, why);
+    return;
+  case PEER_ENDED:
+  case PEER_FORGOTTEN:
+    if (peer->state == PEER_IDLE)
+      enter_idle(peer);
+    return;
+  }
+}
+
+void peer_want(struct peer *peer) {
+  if (!peer_is_held(peer))
+    event_take(peer, PEER_WANTED, NULL);
+  else
+    waiters_call(peer, true, PEER_WAIT_UP, peer->failure.code, &peer->failure);
+}
+
+void peer_name(struct peer *peer) {
+  peer->named = peer_now(peer);
+  waiters_call(peer, false, PEER_WAIT_NAME, 0, NULL);
+}
+
+void peer_refuse(struct peer *peer, const struct error *error) {
+  /* A direction that the peer asked for may have come meanwhile; it holds. */
+  if (peer->state == PEER_DIRECTING)
+    event_take(peer, PEER_BROKEN, error);
+}
+
+void peer_direct(struct peer *peer, const struct peer_direction *direction) {
+  const struct peer_direction *held = &peer->direction;
+  /* Of two for one pair the greater id holds. An NMS that lost its count must not be deaf to for
+   * ever, so an old one gives way to any. */
+  if (held->received != 0 && direction->id <= held->id &&
+      direction->received - held->received <= PEER_DIRECTION_LIFETIME)
+    return;
+  peer->direction = *direction;
+  event_take(peer, PEER_DIRECTED, NULL);
+}
+
+void peer_absorb(struct peer *to, struct peer *from) {
+  hold_queue_move(&to->queue, &from->queue);
+  LL_CONCAT(to->waiters, from->waiters);
+  from->waiters = NULL;
+  if (to->state == PEER_UP) {
+    hold_queue_drain(&to->queue, peer_now(to), send_held, to);
+    waiters_call(to, true, PEER_WAIT_UP, 0, NULL);
+  } else if (from->state == PEER_DIRECTING &&
+             (to->state == PEER_IDLE || to->state == PEER_FAILED)) {
+    to->state = PEER_DIRECTING; /* NMS has been asked already */
+    arm(to, PEER_DIRECTION_TIMEOUT);
+  }
+}
+
+/* --- links --- */
+
+static bool identity_matches(const struct peer *peer, const struct pki_identity *identity) {
+  return strcmp(identity->name, peer->entry.fqdn) == 0 &&
+         ip_address_equal(&identity->ipv4, &peer->entry.ipv4) &&
+         ip_address_equal(&identity->ipv6, &peer->entry.ipv6);
+}
+
+bool peer_allows(const struct peer *peer, const struct pki_identity *identity) {
+  if (!identity_matches(peer, identity))
+    return false;
+  const struct peer_direction *direction = &peer->direction;
+  if (direction->received != 0 && peer_now(peer) - direction->received <= PEER_DIRECTION_LIFETIME &&
+      memcmp(direction->public_key, identity->public_key, PKI_HASH_SIZE) == 0)
+    return true;
+  return peer->link &&
+         memcmp(link_identity(peer->link)->public_key, identity->public_key, PKI_HASH_SIZE) == 0;
+}
+
+static void spare_set(struct peer *peer, struct link *link) {
+  link_let_go(&peer->spare, LINK_CLOSE_SUPERSEDED, "another connection came");
+  peer->spare = link;
+}
+
+/* The link takes over, unless the one in use has the greater direction: both sides decide alike. */
+static void use(struct peer *peer, struct link *link) {
+  struct link *old = peer->link;
+  if (old && link_direction(link) < link_direction(old)) {
+    link_let_go(&link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+    return;
+  }
+  peer->link = link;
+  if (old && !link_is_client(old) && link_direction(old) == 0)
+    spare_set(peer, old); /* its TunnelRequest will say which is the later */
+  else
+    link_let_go(&old, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+  char remote[ADDRESS_TEXT_SIZE];
+  struct address address = quic_connection_remote(link_connection(link));
+  log_info(peer->environment->link->log, "peer-up", "role=%s pattern=%u",
+           link_is_client(link) ? "client" : "server", peer->direction.pattern);
+  log_debug(peer->environment->link->log, "peer-up-at", "peer=%s remote=%s", peer->entry.fqdn,
+            address_text(&address, remote));
+  event_take(peer, PEER_ESTABLISHED, NULL);
+}
+
+void peer_link_established(struct peer *peer, struct link *link) {
+  if (link != peer->attempt)
+    return;
+  const struct pki_identity *identity = link_identity(link);
+  struct error fault = {0};
+  if (!identity_matches(peer, identity) ||
+      memcmp(identity->public_key, peer->direction.public_key, PKI_HASH_SIZE) != 0) {
+    error_set(&peer->failure, ERROR_CERTIFICATE,
+              "the certificate of %s is not the one that NMS named", identity->name);
+    link_close(link, LINK_CLOSE_IDENTITY, "not the certificate that NMS named");
+    return;
+  }
+  if (link_authorise(link, &fault) || link_request(link, &fault)) {
+    peer->failure = fault;
+    link_close(link, LINK_CLOSE_DONE, "the tunnel could not begin");
+    return;
+  }
+  peer->attempt = NULL;
+  use(peer, link);
+}
+
+void peer_adopt(struct peer *peer, struct link *link) {
+  struct error fault = {0};
+  if (link_authorise(link, &fault)) {
+    log_warning(peer->environment->link->log, "tunnel-failed", "error=\"%s\"", fault.message);
+    link_set_owner(link, NULL);
+    link_refuse(link, LINK_CLOSE_DONE, "the tunnel could not begin");
+    return;
+  }
+  link_set_owner(link, peer);
+  if (link_direction(link) != 0)
+    peer_link_requested(peer, link);
+  else if (!peer->link)
+    use(peer, link);
+  else
+    spare_set(peer, link);
+}
+
+void peer_link_requested(struct peer *peer, struct link *link) {
+  if (peer->spare == link)
+    peer->spare = NULL;
+  if (peer->link && peer->link != link && link_direction(link) < link_direction(peer->link)) {
+    link_set_owner(link, NULL);
+    link_refuse(link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+    return;
+  }
+  link_grant(link);
+  if (peer->attempt && link_direction(peer->attempt) <= link_direction(link))
+    link_let_go(&peer->attempt, LINK_CLOSE_SUPERSEDED, "the peer connected");
+  if (peer->link != link)
+    use(peer, link);
+}
+
+void peer_link_refused(struct peer *peer, struct link *link, const struct error *error) {
+  if (link == peer->link)
+    peer->failure = *error; /* better words than the end that follows */
+}
+
+void peer_link_received(struct peer *peer, UNUSED struct link *link, struct span packet) {
+  peer->active = peer_now(peer);
+  peer->environment->deliver(packet, peer->environment->owner);
+}
+
+void peer_link_closed(struct peer *peer, struct link *link, const struct error *error) {
+  if (link == peer->attempt) {
+    peer->attempt = NULL;
+    /* What we closed ourselves has its reason in place. */
+    if (error->code != ERROR_CLOSED || peer->failure.code == ERROR_NONE)
+      peer->failure = *error;
+    attempt_next(peer);
+  } else if (link == peer->spare) {
+    peer->spare = NULL;
+  } else if (link == peer->link) {
+    peer->link = peer->spare;
+    peer->spare = NULL;
+    if (peer->link)
+      return;
+    log_debug(peer->environment->link->log, "peer-ended", "peer=%s reason=\"%s\"", peer->entry.fqdn,
+              error->message);
+    struct error why = peer->failure.code != ERROR_NONE ? peer->failure : *error;
+    event_take(peer, link_is_confirmed(link) ? PEER_ENDED : PEER_BROKEN, &why);
+  }
+}
+
+/* --- life --- */
+
+struct peer *peer_new(const struct peer_environment *environment) {
+  struct peer *peer = calloc(1, sizeof *peer);
+  if (!peer)
+    return NULL;
+  peer->environment = environment;
+  peer->backoff = (struct backoff){.first = PEER_HOLD_FIRST, .limit = PEER_HOLD_LIMIT};
+  uv_timer_init(environment->link->loop, &peer->timer);
+  peer->timer.data = peer;
+  return peer;
+}
+
+static void timer_closed(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+void peer_free(struct peer *peer) {
+  struct link *links[] = {peer->link, peer->spare, peer->attempt};
+  peer->link = peer->spare = peer->attempt = NULL;
+  for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+    if (links[i])
+      link_abandon(links[i]);
+  hold_queue_clear(&peer->queue);
+  struct error why = {0};
+  error_set(&why, ERROR_CLOSED, "this node goes down");
+  waiters_call(peer, true, PEER_WAIT_UP, ERROR_CLOSED, &why);
+  uv_close((uv_handle_t *)&peer->timer, timer_closed);
+}

@@ -1,0 +1,130 @@
+/* One peer: what is known of it, and the state machine of the path to it (peer_state.h). Shared
+ * between peer.c and peers.c, and read by the status; nobody else changes it.
+ *
+ * At most three links belong to a peer: the one in use, a spare (accepted while another was in use,
+ * its TunnelRequest still to come, which decides), and our own attempt. */
+#ifndef CYPHONIC_NODE_PEER_H
+#define CYPHONIC_NODE_PEER_H
+
+#include <uv.h>
+
+#include "node/backoff.h"
+#include "node/hold_queue.h"
+#include "node/link.h"
+#include "node/peer_state.h"
+#include "node/peer_table.h"
+#include "pki/identity.h"
+
+enum {
+  PEER_CANDIDATES_MAX = 16,
+  PEER_DIRECTION_TIMEOUT = 6000, /* milliseconds: NMS's answer and the push behind it */
+  PEER_SERVER_TIMEOUT = 10000,   /* for the peer to try its candidates, three seconds each */
+  PEER_HOLD_FIRST = 500,         /* after a failure, before the next attempt */
+  PEER_HOLD_LIMIT = 5000,
+  PEER_FORGET_TIMEOUT = 60000,  /* a failure is shown in the status for so long */
+  PEER_UNNAMED_TIMEOUT = 10000, /* a name or address that does not exist is kept for so long */
+};
+/* Nanoseconds. A direction allows its peer to connect for so long. */
+#define PEER_DIRECTION_LIFETIME UINT64_C(60000000000)
+
+struct peer;
+
+/* What all peers of a node share; outlives them. */
+struct peer_environment {
+  struct link_shared *link;
+  const struct link_handler *handler; /* of links, with this environment's owner as context */
+  void *owner;
+  uint64_t tunnel_idle; /* nanoseconds; 0: tunnels do not close for idleness */
+  uint64_t keep_alive;  /* nanoseconds */
+  /* Asks NMS for a direction; answers by peer_refuse, peer_name or peer_direct, now or later. */
+  void (*ask)(struct peer *peer, void *owner);
+  bool (*behind_nat)(int family, void *owner);
+  void (*deliver)(struct span packet, void *owner); /* to the TUN device */
+  /* Not identified, and nobody wants it any more. The peer is gone afterwards. */
+  void (*forget)(struct peer *peer, void *owner);
+};
+
+/* NMS's Route Direction, checked. */
+struct peer_direction {
+  uint64_t id;
+  uint64_t received; /* nanoseconds; 0: there is none */
+  bool client, initiator;
+  uint32_t pattern;
+  uint8_t public_key[PKI_HASH_SIZE];
+  size_t count;
+  struct address candidates[PEER_CANDIDATES_MAX];
+};
+
+enum peer_wait {
+  PEER_WAIT_NAME, /* until the name and addresses are known */
+  PEER_WAIT_UP,   /* until a tunnel stands */
+};
+/* With code 0 the peer is what was waited for, until the callback returns. Called exactly once. */
+typedef void (*peer_callback)(int code, struct peer *peer, const struct error *error,
+                              void *context);
+struct peer_waiter {
+  enum peer_wait wait;
+  peer_callback callback;
+  void *context;
+  struct peer_waiter *next;
+};
+
+struct peer {
+  struct peer_entry entry; /* first: the table's entry is the peer */
+  const struct peer_environment *environment;
+  enum peer_state state;
+  struct peer_direction direction;
+  struct link *link, *spare, *attempt;
+  size_t candidate; /* the next of the direction's to try */
+  struct hold_queue queue;
+  struct backoff backoff;
+  uint64_t hold_until; /* nanoseconds: no new attempt before */
+  uint64_t named;      /* nanoseconds, when NMS last told name and addresses; 0: not yet */
+  uint64_t active;     /* nanoseconds, of the last inner packet either way */
+  int64_t established; /* wall time, of the link in use */
+  struct error failure;
+  struct peer_waiter *waiters;
+  uv_timer_t timer;
+};
+
+/* With the keys in `entry`, not yet in a table. NULL without memory. */
+struct peer *peer_new(const struct peer_environment *environment);
+/* Out of the table by now. Waiters hear ERROR_CLOSED; links are abandoned; frees from the loop. */
+void peer_free(struct peer *peer);
+
+uint64_t peer_now(const struct peer *peer);
+/* Both its name and its addresses are known. */
+bool peer_is_named(const struct peer *peer);
+/* A failure is too fresh for another attempt. */
+bool peer_is_held(const struct peer *peer);
+
+/* Sends over the tunnel, or keeps the packet and asks for a path, or answers it as unreachable. */
+void peer_send(struct peer *peer, struct span packet);
+/* Asks for a path if there is none and none is under way. */
+void peer_want(struct peer *peer);
+/* Takes effect at once if the state is so already. ERROR_NO_MEMORY: the callback does not come. */
+int peer_await(struct peer *peer, enum peer_wait wait, peer_callback callback,
+               void *context) MUST_CHECK;
+
+/* NMS told name and addresses (the caller has set the keys). */
+void peer_name(struct peer *peer);
+/* NMS gave no direction. */
+void peer_refuse(struct peer *peer, const struct error *error);
+/* NMS gave one. Older than the one that holds: nothing happens. */
+void peer_direct(struct peer *peer, const struct peer_direction *direction);
+/* Two entries turned out to be one peer: `to` takes over what waits at `from`. */
+void peer_absorb(struct peer *to, struct peer *from);
+
+/* Whether this certificate may have a tunnel with us now. */
+bool peer_allows(const struct peer *peer, const struct pki_identity *identity);
+/* An accepted link that peer_allows. */
+void peer_adopt(struct peer *peer, struct link *link);
+
+/* From the links' handler. */
+void peer_link_established(struct peer *peer, struct link *link);
+void peer_link_requested(struct peer *peer, struct link *link);
+void peer_link_refused(struct peer *peer, struct link *link, const struct error *error);
+void peer_link_received(struct peer *peer, struct link *link, struct span packet);
+void peer_link_closed(struct peer *peer, struct link *link, const struct error *error);
+
+#endif

@@ -1,0 +1,503 @@
+#include "node/peers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "node/direction.h"
+#include "node/message.h"
+
+struct parked {
+  struct link *link;
+  uint64_t since; /* nanoseconds */
+};
+
+struct peers {
+  struct peers_config config;
+  char fqdn[FQDN_SIZE], domain[FQDN_SIZE];
+  struct link_shared shared;
+  struct peer_environment environment;
+  struct peer_table *table;
+  struct parked parked[PARKED_MAX]; /* oldest first */
+  size_t parked_count;
+  uv_timer_t timer; /* of the oldest parked */
+  bool closed;
+};
+
+/* A tunnel without keep-alive must outlive its own idle close, which either side may do first. */
+#define QUIC_IDLE_FLOOR (30 * NANOSECONDS_PER_SECOND)
+
+/* --- entries --- */
+
+static struct peer *find(struct peers *peers, const char *fqdn, const struct ip_address *address) {
+  struct peer_entry *entry = fqdn ? peer_table_find_fqdn(peers->table, fqdn)
+                                  : peer_table_find_address(peers->table, address);
+  return (struct peer *)entry; /* the entry is the peer's first member */
+}
+
+static void remove_peer(struct peers *peers, struct peer *peer) {
+  peer_table_remove(peers->table, &peer->entry);
+  peer_free(peer);
+}
+
+/* The table is full: the one longest there that nobody uses gives way. */
+static bool make_room(struct peers *peers) {
+  struct peer_entry *entry = peer_table_first(peers->table);
+  for (; entry; entry = entry->next) {
+    struct peer *peer = (struct peer *)entry;
+    if ((peer->state == PEER_IDLE || peer->state == PEER_FAILED) && !peer->waiters && !peer->link &&
+        !peer->attempt) {
+      remove_peer(peers, peer);
+      return true;
+    }
+  }
+  return false;
+}
+
+static struct peer *find_or_add(struct peers *peers, const char *fqdn,
+                                const struct ip_address *address) {
+  struct peer *peer = find(peers, fqdn, address);
+  if (peer)
+    return peer;
+  if (peer_table_count(peers->table) >= PEER_TABLE_MAX && !make_room(peers))
+    return NULL;
+  peer = peer_new(&peers->environment);
+  if (!peer)
+    return NULL;
+  if (fqdn)
+    snprintf(peer->entry.fqdn, sizeof peer->entry.fqdn, "%s", fqdn);
+  else if (address->family == 4)
+    peer->entry.ipv4 = *address;
+  else
+    peer->entry.ipv6 = *address;
+  if (peer_table_add(peers->table, &peer->entry)) {
+    peer_free(peer);
+    return NULL;
+  }
+  return peer;
+}
+
+/* Gives the peer what NMS says it is called, and makes one of the entries that turn out to be the
+ * same. Returns the one that remains, NULL with an error if what NMS says contradicts what a
+ * certificate has proved or what was asked. */
+static struct peer *identify(struct peers *peers, struct peer *peer,
+                             const struct direction_peer *is, struct error *error) {
+  const struct peer_entry *asked = &peer->entry;
+  if (!fqdn_is_valid(is->fqdn, peers->domain) || strcmp(is->fqdn, peers->fqdn) == 0 ||
+      (asked->fqdn[0] != '\0' && strcmp(asked->fqdn, is->fqdn) != 0) ||
+      (asked->fqdn[0] == '\0' && !ip_address_equal(&asked->ipv4, &is->ipv4) &&
+       !ip_address_equal(&asked->ipv6, &is->ipv6))) {
+    error_set(error, ERROR_PROTOCOL, "NMS answered with '%.100s', who was not asked for", is->fqdn);
+    return NULL;
+  }
+  struct peer *keep = find(peers, is->fqdn, NULL);
+  if (!keep)
+    keep = peer;
+  if (keep->link && (!ip_address_equal(&keep->entry.ipv4, &is->ipv4) ||
+                     !ip_address_equal(&keep->entry.ipv6, &is->ipv6))) {
+    error_set(error, ERROR_PROTOCOL, "NMS gives %s other addresses than its certificate bears",
+              is->fqdn);
+    return NULL;
+  }
+  struct peer *others[] = {peer, find(peers, NULL, &is->ipv4), find(peers, NULL, &is->ipv6)};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (others[i] && others[i] != keep && others[i]->link) {
+      error_set(error, ERROR_PROTOCOL, "NMS gives %s an address that the certificate of %s bears",
+                is->fqdn, others[i]->entry.fqdn);
+      return NULL;
+    }
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    struct peer *other = others[i];
+    if (!other || other == keep)
+      continue;
+    for (size_t j = i + 1; j < sizeof others / sizeof *others; j++)
+      if (others[j] == other)
+        others[j] = NULL;
+    if (other->entry.fqdn[0] == '\0')
+      peer_absorb(keep, other);
+    remove_peer(peers, other);
+  }
+  if (peer_table_set_keys(peers->table, &keep->entry, is->fqdn, &is->ipv4, &is->ipv6)) {
+    error_set(error, ERROR_LIMIT, "the table of peers refused %s", is->fqdn);
+    return NULL;
+  }
+  return keep;
+}
+
+/* --- asking NMS --- */
+
+/* By key, not by pointer: the entry may be gone or merged when the answer comes. */
+struct ask {
+  struct peers *peers;
+  char fqdn[FQDN_SIZE];
+  struct ip_address address;
+};
+
+static void take_response(struct peers *peers, struct peer *peer,
+                          const Cyphonic__DirectionResponse *response) {
+  struct error error = {0};
+  struct direction_peer is = {0};
+  if (strlen(response->fqdn) >= sizeof is.fqdn || message_ip(&response->ipv4, 4, &is.ipv4) ||
+      message_ip(&response->ipv6, 6, &is.ipv6)) {
+    error_set(&error, ERROR_PROTOCOL, "NMS answered without a name or addresses");
+    peer_refuse(peer, &error);
+    return;
+  }
+  snprintf(is.fqdn, sizeof is.fqdn, "%s", response->fqdn);
+  struct peer *named = identify(peers, peer, &is, &error);
+  if (!named) {
+    peer_refuse(peer, &error);
+    return;
+  }
+  switch (response->status) {
+  case CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED:
+    break;
+  case CYPHONIC__DIRECTION_RESPONSE__STATUS__PEER_OFFLINE:
+    error_set(&error, ERROR_UNREACHABLE, "%s is offline: %.300s", is.fqdn, response->message);
+    break;
+  case CYPHONIC__DIRECTION_RESPONSE__STATUS__NEEDS_RELAY:
+    error_set(&error, ERROR_RELAY, "%s needs a relay: %.300s", is.fqdn, response->message);
+    break;
+  default:
+    error_set(&error, ERROR_PROTOCOL, "NMS answered with an unknown status %d",
+              (int)response->status);
+  }
+  peer_name(named);
+  /* Who heard the name may have asked for more; the table says whether the peer is still there. */
+  named = find(peers, is.fqdn, NULL);
+  if (named && error.code != ERROR_NONE)
+    peer_refuse(named, &error);
+}
+
+static void asked(UNUSED struct control *control, int code, const control_message *reply,
+                  const struct error *error, void *context) {
+  struct ask *ask = context;
+  struct peers *peers = ask->peers;
+  struct peer *peer =
+      peers->closed ? NULL : find(peers, ask->fqdn[0] != '\0' ? ask->fqdn : NULL, &ask->address);
+  free(ask);
+  if (!peer)
+    return;
+  struct error fault = {0};
+  if (code) {
+    fault = *error;
+    if (message_refusal(reply) == CYPHONIC__ERROR__CODE__NAME_UNKNOWN)
+      fault.code = ERROR_NOT_FOUND;
+    peer_refuse(peer, &fault);
+  } else if (reply->body_case != CYPHONIC__MESSAGE__BODY_DIRECTION_RESPONSE) {
+    error_set(&fault, ERROR_PROTOCOL, "NMS answered the DirectionRequest with another message");
+    peer_refuse(peer, &fault);
+  } else {
+    take_response(peers, peer, reply->direction_response);
+  }
+}
+
+static void ask_for_direction(struct peer *peer, void *owner) {
+  struct peers *peers = owner;
+  struct error error = {0};
+  struct ask *ask = calloc(1, sizeof *ask);
+  if (!ask) {
+    error_set(&error, ERROR_NO_MEMORY, "no memory to ask NMS");
+    peer_refuse(peer, &error);
+    return;
+  }
+  ask->peers = peers;
+  memcpy(ask->fqdn, peer->entry.fqdn, sizeof ask->fqdn);
+  ask->address = peer->entry.ipv4.family == 4 ? peer->entry.ipv4 : peer->entry.ipv6;
+  Cyphonic__DirectionRequest request = CYPHONIC__DIRECTION_REQUEST__INIT;
+  if (ask->fqdn[0] != '\0') {
+    request.target_case = CYPHONIC__DIRECTION_REQUEST__TARGET_FQDN;
+    request.fqdn = ask->fqdn;
+  } else {
+    request.target_case = CYPHONIC__DIRECTION_REQUEST__TARGET_ADDRESS;
+    request.address = message_bytes(&ask->address);
+  }
+  control_message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_DIRECTION_REQUEST;
+  message.direction_request = &request;
+  if (peers->config.ask(&message, asked, ask, &error, peers->config.context)) {
+    free(ask);
+    peer_refuse(peer, &error);
+  }
+}
+
+/* --- connections that await their direction --- */
+
+static void parked_expire(uv_timer_t *timer);
+
+static void parked_remove(struct peers *peers, size_t at) {
+  peers->parked_count--;
+  memmove(&peers->parked[at], &peers->parked[at + 1],
+          (peers->parked_count - at) * sizeof *peers->parked);
+}
+
+static void parked_arm(struct peers *peers) {
+  if (peers->parked_count == 0) {
+    uv_timer_stop(&peers->timer);
+    return;
+  }
+  uint64_t waited =
+      uv_now(peers->config.loop) - peers->parked[0].since / NANOSECONDS_PER_MILLISECOND;
+  uv_timer_start(&peers->timer, parked_expire,
+                 waited >= PARKED_TIMEOUT ? 0 : PARKED_TIMEOUT - waited, 0);
+}
+
+static void parked_expire(uv_timer_t *timer) {
+  struct peers *peers = timer->data;
+  uint64_t now = uv_now(peers->config.loop);
+  while (peers->parked_count > 0 &&
+         now - peers->parked[0].since / NANOSECONDS_PER_MILLISECOND >= PARKED_TIMEOUT) {
+    struct link *link = peers->parked[0].link;
+    parked_remove(peers, 0);
+    log_info(peers->config.log, "tunnel-refused", "reason=\"no Route Direction allows it\"");
+    link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "no Route Direction allows this tunnel");
+  }
+  parked_arm(peers);
+}
+
+/* A direction came: those who were early may in. */
+static void parked_admit(struct peers *peers, struct peer *peer) {
+  for (size_t i = 0; i < peers->parked_count;) {
+    struct link *link = peers->parked[i].link;
+    if (!peer_allows(peer, link_identity(link))) {
+      i++;
+      continue;
+    }
+    parked_remove(peers, i);
+    peer_adopt(peer, link);
+  }
+  parked_arm(peers);
+}
+
+static void accepted(struct quic_connection *connection, void *context) {
+  struct peers *peers = context;
+  struct link *link;
+  struct error error = {0};
+  if (link_accept(&peers->shared, connection, peers->environment.handler, peers, &link, &error)) {
+    log_warning(peers->config.log, "tunnel-failed", "error=\"%s\"", error.message);
+    return;
+  }
+  const struct pki_identity *identity = link_identity(link);
+  struct peer *peer = find(peers, identity->name, NULL);
+  if (peer && peer_allows(peer, identity)) {
+    peer_adopt(peer, link);
+  } else if (peers->parked_count < PARKED_MAX) {
+    peers->parked[peers->parked_count++] = (struct parked){
+        .link = link, .since = uv_now(peers->config.loop) * NANOSECONDS_PER_MILLISECOND};
+    parked_arm(peers);
+  } else {
+    link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "too many connections await a Route Direction");
+  }
+}
+
+/* --- links --- */
+
+static void on_established(struct link *link, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_established(link_owner(link), link);
+}
+
+static void on_requested(struct link *link, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_requested(link_owner(link), link);
+}
+
+static void on_refused(struct link *link, const struct error *error, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_refused(link_owner(link), link, error);
+}
+
+static void on_received(struct link *link, struct span packet, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_received(link_owner(link), link, packet);
+}
+
+static void on_closed(struct link *link, const struct error *error, void *context) {
+  struct peers *peers = context;
+  if (link_owner(link)) {
+    peer_link_closed(link_owner(link), link, error);
+    return;
+  }
+  for (size_t i = 0; i < peers->parked_count; i++)
+    if (peers->parked[i].link == link) {
+      parked_remove(peers, i);
+      parked_arm(peers);
+      return;
+    }
+}
+
+static const struct link_handler link_handler = {
+    .established = on_established,
+    .requested = on_requested,
+    .refused = on_refused,
+    .received = on_received,
+    .closed = on_closed,
+};
+
+/* --- the owner's side --- */
+
+static bool environment_behind_nat(int family, void *owner) {
+  struct peers *peers = owner;
+  return peers->config.behind_nat(family, peers->config.context);
+}
+
+static void environment_deliver(struct span packet, void *owner) {
+  struct peers *peers = owner;
+  peers->config.deliver(packet, peers->config.context);
+}
+
+static void environment_forget(struct peer *peer, void *owner) {
+  remove_peer(owner, peer);
+}
+
+static uint64_t idle_timeout(uint64_t tunnel_idle) {
+  return tunnel_idle + QUIC_IDLE_FLOOR;
+}
+
+int peers_new(const struct peers_config *config, struct peers **out, struct error *error) {
+  struct peers *peers = calloc(1, sizeof *peers);
+  struct peer_table *table = peer_table_new();
+  if (!peers || !table) {
+    peer_table_free(table);
+    free(peers);
+    return error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
+  }
+  peers->config = *config;
+  peers->table = table;
+  snprintf(peers->fqdn, sizeof peers->fqdn, "%s", config->fqdn);
+  snprintf(peers->domain, sizeof peers->domain, "%s", config->domain);
+  peers->shared = (struct link_shared){
+      .loop = config->loop,
+      .log = config->log,
+      .endpoint = config->endpoint,
+      .credentials = config->credentials,
+      .trust = config->trust,
+      .ipv4 = config->ipv4,
+      .ipv6 = config->ipv6,
+      .idle_timeout = idle_timeout(config->tunnel_idle),
+  };
+  peers->environment = (struct peer_environment){
+      .link = &peers->shared,
+      .handler = &link_handler,
+      .owner = peers,
+      .tunnel_idle = config->tunnel_idle,
+      .keep_alive = config->keep_alive,
+      .ask = ask_for_direction,
+      .behind_nat = environment_behind_nat,
+      .deliver = environment_deliver,
+      .forget = environment_forget,
+  };
+  struct quic_service service = {
+      .alpn = LINK_ALPN,
+      .credentials = config->credentials,
+      .trust = config->trust,
+      .peer_purpose = PKI_NODE,
+      .parameters = {.idle_timeout = peers->shared.idle_timeout, .datagrams = true},
+      .accepted = accepted,
+      .context = peers,
+  };
+  int code = quic_endpoint_serve(config->endpoint, &service, error);
+  if (code) {
+    peer_table_free(table);
+    free(peers);
+    return code;
+  }
+  uv_timer_init(config->loop, &peers->timer);
+  peers->timer.data = peers;
+  *out = peers;
+  return 0;
+}
+
+static void timer_closed(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+void peers_close(struct peers *peers) {
+  if (!peers)
+    return;
+  peers->closed = true;
+  quic_endpoint_withdraw(peers->config.endpoint, LINK_ALPN);
+  for (struct peer_entry *entry; (entry = peer_table_first(peers->table));)
+    remove_peer(peers, (struct peer *)entry);
+  link_abandon_all(&peers->shared); /* parked, or let go and still closing */
+  peers->parked_count = 0;
+  peer_table_free(peers->table);
+  peers->table = NULL;
+  uv_close((uv_handle_t *)&peers->timer, timer_closed);
+}
+
+void peers_send(struct peers *peers, const struct ip_address *destination, struct span packet) {
+  struct peer *peer = find_or_add(peers, NULL, destination);
+  if (peer)
+    peer_send(peer, packet);
+}
+
+int peers_direct(struct peers *peers, const Cyphonic__RouteDirection *message,
+                 struct error *error) {
+  struct peer_direction direction;
+  struct direction_peer is;
+  int code = direction_read(message, peers->domain, &direction, &is, error);
+  if (code)
+    return code;
+  struct peer *peer = find_or_add(peers, is.fqdn, NULL);
+  if (!peer)
+    return error_set(error, ERROR_LIMIT, "the table of peers is full");
+  peer = identify(peers, peer, &is, error);
+  if (!peer)
+    return ERROR_PROTOCOL;
+  direction.received = uv_now(peers->config.loop) * NANOSECONDS_PER_MILLISECOND;
+  peer_direct(peer, &direction);
+  /* Who waited may have been told, and done anything: the table knows whether the peer is there. */
+  peer = find(peers, is.fqdn, NULL);
+  if (!peer)
+    return 0;
+  parked_admit(peers, peer);
+  peer_name(peer);
+  return 0;
+}
+
+void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *address,
+                enum peer_wait wait, peer_callback callback, void *context) {
+  struct error error = {0};
+  struct peer *peer = find_or_add(peers, fqdn, address);
+  if (!peer) {
+    error_set(&error, ERROR_LIMIT, "the table of peers is full");
+    callback(ERROR_LIMIT, NULL, &error, context);
+    return;
+  }
+  bool fresh = peer_is_named(peer) &&
+               (peer->state == PEER_UP || peer->state == PEER_CONNECTING || peer_is_held(peer) ||
+                peer_now(peer) - peer->named <= PEERS_NAME_LIFETIME);
+  if (wait == PEER_WAIT_NAME && fresh) {
+    /* The path first: the answer is what makes the application send. */
+    peer_want(peer);
+    peer = find(peers, fqdn, address);
+    if (peer) {
+      callback(0, peer, NULL, context);
+      return;
+    }
+    error_set(&error, ERROR_UNREACHABLE, "the peer is gone");
+    callback(ERROR_UNREACHABLE, NULL, &error, context);
+    return;
+  }
+  if (peer_await(peer, wait, callback, context)) {
+    error_set(&error, ERROR_NO_MEMORY, "no memory to wait for a peer");
+    callback(ERROR_NO_MEMORY, NULL, &error, context);
+  }
+}
+
+const struct peer *peers_known(struct peers *peers, const char *fqdn,
+                               const struct ip_address *address) {
+  const struct peer *peer = find(peers, fqdn, address);
+  return peer && peer_is_named(peer) ? peer : NULL;
+}
+
+void peers_hurry(struct peers *peers) {
+  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
+    ((struct peer *)entry)->hold_until = 0;
+}
+
+const struct peer *peers_first(const struct peers *peers) {
+  return (const struct peer *)peer_table_first(peers->table);
+}

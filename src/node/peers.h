@@ -1,0 +1,65 @@
+/* All peers of this node: who is meant by a name or an address, what NMS directs, which incoming
+ * connections are allowed, and where packets go. */
+#ifndef CYPHONIC_NODE_PEERS_H
+#define CYPHONIC_NODE_PEERS_H
+
+#include "control/control.h"
+#include "node/peer.h"
+
+struct peers;
+
+struct peers_config {
+  uv_loop_t *loop;
+  const struct log *log;
+  struct quic_endpoint *endpoint;
+  const struct pki_credentials *credentials;
+  const struct pki_trust *trust;
+  const char *fqdn, *domain; /* copied */
+  struct ip_address ipv4, ipv6;
+  uint64_t tunnel_idle, keep_alive; /* nanoseconds */
+  /* A question for NMS, as session_ask. */
+  int (*ask)(const control_message *message, control_reply_callback callback, void *asker,
+             struct error *error, void *context);
+  bool (*behind_nat)(int family, void *context);
+  void (*deliver)(struct span packet, void *context); /* to the TUN device */
+  void *context;
+};
+
+enum {
+  PARKED_MAX = 64,       /* connections that await their Route Direction; more are refused */
+  PARKED_TIMEOUT = 3000, /* milliseconds: the push to us may be later than the peer's Initial */
+};
+
+/* Serves cyphonic-tun/1 on the endpoint. */
+int peers_new(const struct peers_config *config, struct peers **peers,
+              struct error *error) MUST_CHECK;
+/* Who waits hears ERROR_CLOSED now; no callback of the configuration comes any more. Before the
+ * endpoint is closed, after the session. */
+void peers_close(struct peers *peers);
+
+/* A packet to a virtual address that is not ours, within the overlay. */
+void peers_send(struct peers *peers, const struct ip_address *destination, struct span packet);
+
+/* NMS pushed a Route Direction. ERROR_PROTOCOL if it cannot be, ERROR_LIMIT if the table is full.
+ */
+int peers_direct(struct peers *peers, const Cyphonic__RouteDirection *direction,
+                 struct error *error) MUST_CHECK;
+
+/* By name (an FQDN of the domain) or, if `fqdn` is NULL, by virtual address: sets a path up and
+ * calls back with the peer, at once or later. A name known for less than PEERS_NAME_LIFETIME is
+ * answered at once. */
+void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *address,
+                enum peer_wait wait, peer_callback callback, void *context);
+#define PEERS_NAME_LIFETIME UINT64_C(60000000000) /* nanoseconds: the TTL in our DNS answers */
+
+/* What is known without asking; NULL: nothing, or not all of it. */
+const struct peer *peers_known(struct peers *peers, const char *fqdn,
+                               const struct ip_address *address);
+
+/* NMS is back: hold-offs end. */
+void peers_hurry(struct peers *peers);
+
+/* For the status; go on by entry.next. */
+const struct peer *peers_first(const struct peers *peers);
+
+#endif

@@ -1,0 +1,347 @@
+#include "node/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/cloud.h"
+#include "node/errand.h"
+#include "node/message.h"
+
+enum {
+  ASK_TIMEOUT = 5000, /* milliseconds for NMS's answers: all are made from memory */
+  LOGIN_EVERY = 4,    /* rounds of failed attempts at NMS after which AS is asked for another */
+};
+/* Longer than two keep-alives, so that one lost PING is no loss. */
+#define NMS_IDLE_TIMEOUT (60 * NANOSECONDS_PER_SECOND)
+
+struct session {
+  struct session_config config;
+  char fqdn[FQDN_SIZE], domain[FQDN_SIZE];
+  const struct session_handler *handler;
+  void *context;
+  struct login *login;
+  struct cloud *nms;
+  struct errand *observation;
+  enum session_nms_state state;
+  bool usable; /* this connection has been registered; it stays so while it registers again */
+  struct error failure;
+  unsigned failed_rounds;
+  struct host_addresses addresses;  /* of the host, as last told */
+  struct host_addresses registered; /* of the registration sent last */
+  struct address observed[2];
+  bool behind_nat[2];
+};
+
+/* Index of a family's slot. */
+static size_t slot(int family) {
+  return family == 6;
+}
+
+static void learn_observed(struct session *session, const struct address *observed) {
+  size_t at = slot(observed->ip.family);
+  session->observed[at] = *observed;
+  session->behind_nat[at] = !host_addresses_have(&session->registered, &observed->ip);
+}
+
+static void fail(struct session *session, const struct error *error, bool permanent) {
+  session->failure = *error;
+  session->state = NMS_FAILED;
+  session->handler->failed(error, permanent, session->context);
+}
+
+/* --- the other IP version --- */
+
+static void observed_other(int code, const control_message *reply,
+                           UNUSED const struct address *server, const struct error *error,
+                           void *context) {
+  struct session *session = context;
+  session->observation = NULL;
+  struct address observed;
+  if (code) {
+    log_debug(session->config.target.log, "observation-failed", "error=\"%s\"", error->message);
+  } else if (reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
+             !message_endpoint(reply->observation_response->observed, &observed)) {
+    learn_observed(session, &observed);
+  }
+}
+
+static struct dial_target nms_target(const struct session *session) {
+  struct dial_target target = session->config.target;
+  target.alpn = NMS_ALPN;
+  target.purpose = PKI_NMS;
+  target.parameters = (struct quic_parameters){.idle_timeout = NMS_IDLE_TIMEOUT,
+                                               .keep_alive = session->config.keep_alive};
+  return target;
+}
+
+/* Best effort: NMS works with the addresses we told it if it cannot be reached this way too. */
+static void observe_other(struct session *session) {
+  struct address remote = quic_connection_remote(cloud_connection(session->nms));
+  int other = remote.ip.family == 6 ? 4 : 6;
+  session->observed[slot(other)] = (struct address){0};
+  session->behind_nat[slot(other)] = false;
+  if (session->observation)
+    errand_cancel(session->observation);
+  session->observation = NULL;
+  if (!host_addresses_have_family(&session->registered, other))
+    return;
+  Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
+  control_message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
+  message.observation_request = &request;
+  struct dial_target target = nms_target(session);
+  target.parameters.keep_alive = 0;
+  target.family = other;
+  struct error error = {0};
+  if (errand_start(&target, &session->config.nms, &message, observed_other, NULL, session,
+                   &session->observation, &error)) {
+    session->observation = NULL;
+    log_debug(target.log, "observation-skipped", "error=\"%s\"", error.message);
+  }
+}
+
+/* --- registration --- */
+
+static void register_now(struct session *session);
+
+static int read_registration(struct session *session, const control_message *reply,
+                             struct session_registration *registration, struct error *error) {
+  if (reply->body_case != CYPHONIC__MESSAGE__BODY_REGISTRATION_RESPONSE)
+    return error_set(error, ERROR_PROTOCOL, "NMS answered the registration with another message");
+  const Cyphonic__RegistrationResponse *response = reply->registration_response;
+  struct ip_address ipv4, ipv6;
+  struct address observed;
+  if (message_ip(&response->ipv4, 4, &ipv4) || message_ip(&response->ipv6, 6, &ipv6) ||
+      message_prefix(response->ipv4_prefix, 4, &registration->ipv4_prefix) ||
+      message_prefix(response->ipv6_prefix, 6, &registration->ipv6_prefix) ||
+      message_endpoint(response->observed, &observed))
+    return error_set(error, ERROR_PROTOCOL,
+                     "NMS answered the registration without addresses or ranges");
+  /* Our name and addresses are the certificate's; NMS cannot give us others (design 2). */
+  if (strcmp(response->fqdn, session->fqdn) != 0 ||
+      strcmp(response->domain, session->domain) != 0 ||
+      !ip_address_equal(&ipv4, &session->config.ipv4) ||
+      !ip_address_equal(&ipv6, &session->config.ipv6) ||
+      !ip_prefix_contains(&registration->ipv4_prefix, &ipv4) ||
+      !ip_prefix_contains(&registration->ipv6_prefix, &ipv6))
+    return error_set(error, ERROR_PROTOCOL,
+                     "NMS has another name or other virtual addresses for this node than its "
+                     "certificate bears");
+  size_t at = slot(observed.ip.family);
+  session->observed[at] = observed;
+  session->behind_nat[at] = response->behind_nat;
+  return 0;
+}
+
+static void registration_answered(UNUSED struct control *control, int code,
+                                  const control_message *reply, const struct error *error,
+                                  void *context) {
+  struct session *session = context;
+  if (code == ERROR_CLOSED || session->state != NMS_REGISTERING)
+    return; /* `lost` says why, or this answer belongs to a connection before */
+  struct error fault = {0};
+  struct session_registration registration;
+  bool permanent = false;
+  if (code) {
+    Cyphonic__Error__Code refusal = message_refusal(reply);
+    permanent = refusal == CYPHONIC__ERROR__CODE__DEVICE_UNKNOWN ||
+                refusal == CYPHONIC__ERROR__CODE__DEVICE_REVOKED;
+    fault = *error;
+  } else {
+    code = read_registration(session, reply, &registration, &fault);
+  }
+  if (code) {
+    fail(session, &fault, permanent);
+    cloud_retry(session->nms, "registration failed");
+    return;
+  }
+  if (!host_addresses_equal(&session->addresses, &session->registered)) {
+    register_now(session); /* they changed meanwhile */
+    return;
+  }
+  session->state = NMS_REGISTERED;
+  session->usable = true;
+  session->failure = (struct error){0};
+  session->failed_rounds = 0;
+  cloud_settled(session->nms);
+  observe_other(session);
+  session->handler->registered(&registration, session->context);
+}
+
+static void register_now(struct session *session) {
+  session->state = NMS_REGISTERING;
+  session->registered = session->addresses;
+  Cyphonic__Endpoint endpoints[HOST_ADDRESSES_MAX], *pointers[HOST_ADDRESSES_MAX];
+  Cyphonic__RegistrationRequest request = CYPHONIC__REGISTRATION_REQUEST__INIT;
+  for (size_t i = 0; i < session->registered.count; i++) {
+    const struct ip_address *ip = &session->registered.item[i];
+    uint16_t port = quic_endpoint_port(session->config.target.endpoint, ip->family);
+    if (port == 0)
+      continue; /* nobody could reach us there */
+    Cyphonic__Endpoint *endpoint = &endpoints[request.n_addresses];
+    cyphonic__endpoint__init(endpoint);
+    endpoint->ip = message_bytes(ip);
+    endpoint->port = port;
+    pointers[request.n_addresses++] = endpoint;
+  }
+  request.addresses = pointers;
+  control_message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_REGISTRATION_REQUEST;
+  message.registration_request = &request;
+  struct error error = {0};
+  if (control_request(cloud_control(session->nms), &message, ASK_TIMEOUT, registration_answered,
+                      session, &error)) {
+    fail(session, &error, false);
+    cloud_retry(session->nms, "registration failed");
+  }
+}
+
+/* --- the connection to NMS --- */
+
+static void nms_connected(UNUSED struct cloud *cloud, void *context) {
+  register_now(context);
+}
+
+static void nms_lost(UNUSED struct cloud *cloud, const struct error *error, void *context) {
+  struct session *session = context;
+  session->usable = false;
+  log_info(session->config.target.log, "nms-lost", "error=\"%s\"", error->message);
+  /* A refusal that made us close it is the better message. */
+  if (session->state != NMS_FAILED)
+    fail(session, error, false);
+}
+
+static void nms_failed(UNUSED struct cloud *cloud, const struct error *error, void *context) {
+  struct session *session = context;
+  log_info(session->config.target.log, "nms-unreachable", "error=\"%s\"", error->message);
+  fail(session, error, false);
+  if (++session->failed_rounds % LOGIN_EVERY == 0)
+    login_start(session->login);
+}
+
+static void nms_request(UNUSED struct cloud *cloud, struct control_exchange *exchange,
+                        const control_message *message, void *context) {
+  struct session *session = context;
+  if (message->body_case == CYPHONIC__MESSAGE__BODY_ROUTE_DIRECTION)
+    session->handler->directed(exchange, message->route_direction, session->context);
+  else
+    control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE,
+                   "a node takes no such message from NMS");
+}
+
+static const struct cloud_handler nms_handler = {
+    .connected = nms_connected, .lost = nms_lost, .failed = nms_failed, .request = nms_request};
+
+static void nms_begin(struct session *session) {
+  if (session->state == NMS_IDLE)
+    session->state = NMS_CONNECTING;
+  cloud_start(session->nms, &session->config.nms);
+}
+
+/* --- login --- */
+
+static void logged_in(const struct service_addresses *nms, int64_t time, void *context) {
+  struct session *session = context;
+  session->handler->clock_compared(time - clock_wall(), session->context);
+  if (!service_addresses_equal(nms, &session->config.nms)) {
+    session->config.nms = *nms;
+    session->handler->nms_learned(nms, session->context);
+  }
+  nms_begin(session);
+}
+
+static void login_failed(const struct error *error, bool permanent, void *context) {
+  struct session *session = context;
+  /* AS may be away while NMS is not; but a device that AS refuses has no business there. */
+  if (!permanent && session->config.nms.count > 0)
+    nms_begin(session);
+  if (session->state == NMS_IDLE || permanent)
+    session->handler->failed(error, permanent, session->context);
+}
+
+static const struct login_handler login_handler = {.logged_in = logged_in, .failed = login_failed};
+
+/* --- the owner's side --- */
+
+int session_new(const struct session_config *config, const struct session_handler *handler,
+                void *context, struct session **out, struct error *error) {
+  struct session *session = calloc(1, sizeof *session);
+  if (!session)
+    return error_set(error, ERROR_NO_MEMORY, "no memory for the sessions with AS and NMS");
+  session->config = *config;
+  snprintf(session->fqdn, sizeof session->fqdn, "%s", config->fqdn);
+  snprintf(session->domain, sizeof session->domain, "%s", config->domain);
+  session->handler = handler;
+  session->context = context;
+  struct dial_target target = nms_target(session);
+  int code = login_new(&config->target, &config->as, session->fqdn, &login_handler, session,
+                       &session->login, error);
+  if (!code)
+    code = cloud_new(&target, &nms_handler, session, &session->nms, error);
+  if (code) {
+    login_close(session->login);
+    free(session);
+    return code;
+  }
+  *out = session;
+  return 0;
+}
+
+void session_close(struct session *session) {
+  if (!session)
+    return;
+  login_close(session->login);
+  cloud_close(session->nms);
+  if (session->observation)
+    errand_cancel(session->observation);
+  free(session);
+}
+
+void session_start(struct session *session, const struct host_addresses *addresses) {
+  session->addresses = *addresses;
+  login_start(session->login);
+}
+
+void session_network_changed(struct session *session, const struct host_addresses *addresses) {
+  bool same = host_addresses_equal(addresses, &session->addresses);
+  session->addresses = *addresses;
+  if (login_view(session->login).state == LOGIN_FAILED)
+    login_start(session->login);
+  if (same)
+    cloud_hurry(session->nms);
+  else if (session->state == NMS_REGISTERED)
+    register_now(session); /* the connection may have survived; its time-out tells if not */
+  else if (session->state != NMS_REGISTERING)
+    cloud_restart(session->nms);
+}
+
+int session_ask(struct session *session, const control_message *message,
+                control_reply_callback callback, void *context, struct error *error) {
+  if (!session->usable)
+    return error_set(error, ERROR_UNREACHABLE, "NMS is not connected%s%s",
+                     session->failure.message[0] != '\0' ? ": " : "", session->failure.message);
+  return control_request(cloud_control(session->nms), message, ASK_TIMEOUT, callback, context,
+                         error);
+}
+
+bool session_is_registered(const struct session *session) {
+  return session->usable;
+}
+
+bool session_behind_nat(const struct session *session, int family) {
+  return session->behind_nat[slot(family)];
+}
+
+struct session_view session_view(const struct session *session) {
+  struct session_view view = {
+      .as = login_view(session->login),
+      .nms_state = session->state,
+      .observed = {session->observed[0], session->observed[1]},
+      .nms_message = session->failure.message,
+  };
+  struct quic_connection *connection = cloud_connection(session->nms);
+  if (connection)
+    view.nms_address = quic_connection_remote(connection);
+  return view;
+}

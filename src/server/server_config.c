@@ -1,0 +1,106 @@
+#include "server/server_config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/server_paths.h"
+
+enum { HOUR_SECONDS = 3600, VALIDITY_MAXIMUM = 825 * 24 * HOUR_SECONDS };
+
+#define FIELD(field) .offset = offsetof(struct server_config, field)
+
+static const struct config_key keys[] = {
+    {"server", "state", CONFIG_STRING, FIELD(state), .otherwise = SERVER_STATE_FOLDER},
+    {"server", "public", CONFIG_ADDRESS_LIST, FIELD(public), .required = true},
+    {"server", "port", CONFIG_UNSIGNED, FIELD(port), .otherwise = "443", .minimum = 1,
+     .maximum = UINT16_MAX},
+    {"server", "ipv4", CONFIG_IP, FIELD(ipv4)},
+    {"server", "ipv6", CONFIG_IP, FIELD(ipv6)},
+    {"server", "log", CONFIG_LOG_LEVEL, FIELD(log), .otherwise = "info"},
+    {"server", "qlog", CONFIG_STRING, FIELD(qlog)},
+    {"as", "enabled", CONFIG_BOOLEAN, FIELD(as_enabled), .otherwise = "yes"},
+    {"as", "certificate_validity", CONFIG_DURATION, FIELD(certificate_validity), .otherwise = "90d",
+     .minimum = HOUR_SECONDS, .maximum = VALIDITY_MAXIMUM},
+    {"as", "nms", CONFIG_ADDRESS_LIST, FIELD(nms)},
+    {"nms", "enabled", CONFIG_BOOLEAN, FIELD(nms_enabled), .otherwise = "yes"},
+};
+
+enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
+
+static int config_check(const char *name, const struct server_config *config, struct error *error) {
+  if (config->state[0] != '/') {
+    return error_set(error, ERROR_CONFIG, "%s: [server] state: the path '%s' must begin with '/'",
+                     name, config->state);
+  }
+  if (ip_address_is_set(&config->ipv4) && config->ipv4.family != 4) {
+    return error_set(error, ERROR_CONFIG, "%s: [server] ipv4: this is no IPv4 address", name);
+  }
+  if (ip_address_is_set(&config->ipv6) && config->ipv6.family != 6) {
+    return error_set(error, ERROR_CONFIG, "%s: [server] ipv6: this is no IPv6 address", name);
+  }
+  if (!config->as_enabled && !config->nms_enabled) {
+    return error_set(error, ERROR_CONFIG,
+                     "%s: neither [as] nor [nms] is enabled: there is nothing to run", name);
+  }
+  return ERROR_NONE;
+}
+
+static int config_finish(const char *name, int code, struct server_config *config,
+                         struct error *error) {
+  if (code != ERROR_NONE) {
+    return code;
+  }
+  code = config_check(name, config, error);
+  if (code != ERROR_NONE) {
+    server_config_clear(config);
+  }
+  return code;
+}
+
+int server_config_load(const char *path, struct server_config *config, struct error *error) {
+  memset(config, 0, sizeof(*config));
+  return config_finish(path, config_load(path, keys, KEY_COUNT, config, error), config, error);
+}
+
+int server_config_parse(const char *name, const char *text, struct server_config *config,
+                        struct error *error) {
+  memset(config, 0, sizeof(*config));
+  return config_finish(name, config_parse(name, text, strlen(text), keys, KEY_COUNT, config, error),
+                       config, error);
+}
+
+void server_config_clear(struct server_config *config) {
+  config_clear(keys, KEY_COUNT, config);
+  memset(config, 0, sizeof(*config));
+}
+
+char *server_config_text(const char *state, const char *const *public_hosts, size_t public_count,
+                         uint16_t port) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *stream = open_memstream(&text, &size);
+  if (stream == NULL) {
+    return NULL;
+  }
+  fprintf(stream,
+          "# Written by 'cyphonic-server init'; see cyphonic-server.conf(5).\n\n[server]\n");
+  fprintf(stream, "state = %s\n", state);
+  fprintf(stream, "# Where nodes reach this server; invitations carry these.\npublic = ");
+  for (size_t i = 0; i < public_count; i++) {
+    fprintf(stream, "%s%s", i > 0 ? ", " : "", public_hosts[i]);
+  }
+  fprintf(stream, "\n# UDP port to listen on.\nport = %u\n", port);
+  fprintf(stream, "# Addresses to listen on; without them, all.\n# ipv4 =\n# ipv6 =\n");
+  fprintf(stream, "# error, warning, info or debug\nlog = info\n");
+  fprintf(stream, "\n[as]\nenabled = yes\n# How long a node's certificate holds.\n"
+                  "certificate_validity = 90d\n"
+                  "# Where nodes find NMS; without it, at the public addresses.\n# nms =\n");
+  fprintf(stream, "\n[nms]\nenabled = yes\n");
+  if (fclose(stream) != 0) {
+    free(text);
+    return NULL;
+  }
+  return text;
+}

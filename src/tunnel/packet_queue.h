@@ -1,0 +1,27 @@
+/* Packets that wait for a connection to take them: a ring of bytes, bounded in packets and in
+ * bytes, allocated once at first need and never a packet at a time. */
+#ifndef CYPHONIC_TUNNEL_PACKET_QUEUE_H
+#define CYPHONIC_TUNNEL_PACKET_QUEUE_H
+
+#include "base/error.h"
+#include "base/span.h"
+
+enum { PACKET_QUEUE_PACKETS = 256, PACKET_QUEUE_BYTES = 512 << 10 };
+
+struct packet_queue_storage;
+
+/* Zero-initialise; packet_queue_clear at the end. */
+struct packet_queue {
+  struct packet_queue_storage *storage; /* NULL until first used */
+  size_t first, count;                  /* of the ring of entries */
+};
+
+void packet_queue_clear(struct packet_queue *queue);
+/* Copies the packet in behind the others; the oldest give way to it. Returns how many did, or
+ * ERROR_NO_MEMORY, or ERROR_LIMIT for a packet that the whole queue could not hold. */
+int packet_queue_push(struct packet_queue *queue, struct span packet) MUST_CHECK;
+/* The oldest packet, valid until the next push or pop; empty when the queue is. */
+struct span packet_queue_front(const struct packet_queue *queue);
+void packet_queue_pop(struct packet_queue *queue);
+
+#endif

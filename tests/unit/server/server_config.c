@@ -1,0 +1,108 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/server_config.h"
+
+static void the_defaults_need_a_public_address_alone(void **state) {
+  (void)state;
+  struct server_config config;
+  struct error error = {0};
+  assert_int_equal(server_config_parse("f", "[server]\npublic=vpn.example.org\n", &config, &error),
+                   ERROR_NONE);
+  assert_string_equal(config.state, "/var/lib/cyphonic-server");
+  assert_int_equal(config.public.count, 1);
+  assert_int_equal(config.port, 443);
+  assert_int_equal(config.ipv4.family, 0);
+  assert_int_equal(config.ipv6.family, 0);
+  assert_int_equal(config.log, LOG_LEVEL_INFO);
+  assert_true(config.as_enabled);
+  assert_true(config.nms_enabled);
+  assert_int_equal(config.certificate_validity, 90 * 86400);
+  assert_int_equal(config.nms.count, 0);
+  server_config_clear(&config);
+}
+
+static void all_keys_are_read(void **state) {
+  (void)state;
+  static const char text[] = "[server]\nstate=/s\npublic=a.example, 192.0.2.1:444\nport=444\n"
+                             "ipv4=192.0.2.1\nipv6=2001:db8::1\nlog=debug\nqlog=/q\n"
+                             "[as]\nenabled=yes\ncertificate_validity=24h\nnms=n.example:9\n"
+                             "[nms]\nenabled=no\n";
+  struct server_config config;
+  struct error error = {0};
+  assert_int_equal(server_config_parse("f", text, &config, &error), ERROR_NONE);
+  assert_string_equal(config.state, "/s");
+  assert_string_equal(config.qlog, "/q");
+  assert_int_equal(config.public.count, 2);
+  assert_string_equal(config.public.text[1], "192.0.2.1:444");
+  assert_int_equal(config.port, 444);
+  assert_int_equal(config.ipv4.family, 4);
+  assert_int_equal(config.ipv6.family, 6);
+  assert_int_equal(config.certificate_validity, 86400);
+  assert_string_equal(config.nms.text[0], "n.example:9");
+  assert_false(config.nms_enabled);
+  server_config_clear(&config);
+}
+
+static void wrong_values_name_file_and_key(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *key;
+  } cases[] = {
+      {"", "public"},
+      {"[server]\npublic=a\nport=0\n", "port"},
+      {"[server]\npublic=a\nport=70000\n", "port"},
+      {"[server]\npublic=a\nstate=relative\n", "state"},
+      {"[server]\npublic=a\nipv4=::1\n", "ipv4"},
+      {"[server]\npublic=a\nipv6=192.0.2.1\n", "ipv6"},
+      {"[server]\npublic=a\n[as]\ncertificate_validity=10s\n", "certificate_validity"},
+      {"[server]\npublic=a\n[as]\nenabled=no\n[nms]\nenabled=no\n", "[nms]"},
+      {"[server]\npublic=a\n[trs]\nenabled=yes\n", "trs"},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct server_config config;
+    struct error error = {0};
+    assert_int_equal(server_config_parse("server.conf", cases[i].text, &config, &error),
+                     ERROR_CONFIG);
+    if (strstr(error.message, "server.conf") == NULL ||
+        strstr(error.message, cases[i].key) == NULL) {
+      fail_msg("'%s' gave '%s'", cases[i].text, error.message);
+    }
+  }
+}
+
+static void what_init_writes_is_read_back(void **state) {
+  (void)state;
+  static const char *const hosts[] = {"vpn.example.org", "[2001:db8::1]:8443"};
+  char *text = server_config_text("/var/lib/x", hosts, 2, 8443);
+  assert_non_null(text);
+  struct server_config config;
+  struct error error = {0};
+  if (server_config_parse("server.conf", text, &config, &error) != ERROR_NONE) {
+    fail_msg("%s", error.message);
+  }
+  assert_string_equal(config.state, "/var/lib/x");
+  assert_int_equal(config.public.count, 2);
+  assert_string_equal(config.public.text[0], hosts[0]);
+  assert_string_equal(config.public.text[1], hosts[1]);
+  assert_int_equal(config.port, 8443);
+  server_config_clear(&config);
+  free(text);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_defaults_need_a_public_address_alone),
+      cmocka_unit_test(all_keys_are_read),
+      cmocka_unit_test(wrong_values_name_file_and_key),
+      cmocka_unit_test(what_init_writes_is_read_back),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
