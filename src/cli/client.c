@@ -189,6 +189,7 @@ static int answer_read(const json_t *answer, json_t **data, struct client_error 
                 "the answer of cyphonicd makes no sense; is it of this version? ('cyphonic "
                 "version' tells)");
   }
+  error->answered = true;
   snprintf(error->code, sizeof(error->code), "%s", code);
   snprintf(error->message, sizeof(error->message), "%s", message);
   return ERROR_INVALID;

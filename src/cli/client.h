@@ -18,6 +18,7 @@ enum {
 /* What went wrong, beyond struct error: the daemon's own code is text. */
 struct client_error {
   bool no_daemon;    /* nobody listens: exit code 3 */
+  bool answered;     /* the daemon itself said so; the connection is good */
   bool interrupted;  /* by `interrupt` */
   char code[32];     /* such as "not-found" */
   char message[512]; /* for people */

@@ -110,10 +110,13 @@ static bool interrupted_before(int interrupt, uint64_t deadline) {
 
 /* What may be otherwise at the next try. */
 static bool may_pass(const struct client_error *error) {
-  return strcmp(error->code, error_name(ERROR_TIMEOUT)) == 0 ||
-         strcmp(error->code, error_name(ERROR_UNREACHABLE)) == 0 ||
-         strcmp(error->code, error_name(ERROR_CLOSED)) == 0 ||
-         strcmp(error->code, error_name(ERROR_AGAIN)) == 0;
+  static const int codes[] = {ERROR_TIMEOUT, ERROR_UNREACHABLE, ERROR_CLOSED, ERROR_AGAIN};
+  for (size_t i = 0; error->answered && i < sizeof(codes) / sizeof(codes[0]); i++) {
+    if (strcmp(error->code, error_name(codes[i])) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 struct session {

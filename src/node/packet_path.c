@@ -12,10 +12,13 @@ struct packet_path {
   uint8_t packet[PACKET_MAX];
 };
 
-static void reject(struct packet_path *path, struct span packet, int family) {
-  const struct ip_address *from = family == 4 ? &path->config.scope.ipv4 : &path->config.scope.ipv6;
+/* From the destination itself: the kernel drops what arrives with one of its own addresses as
+ * source.
+ */
+static void reject(struct packet_path *path, struct span packet,
+                   const struct ip_address *destination) {
   uint8_t reply[ICMP_PACKET_MAX];
-  size_t size = icmp_unreachable(packet, from, reply);
+  size_t size = icmp_unreachable(packet, destination, reply);
   path->counters.rejected++;
   if (size > 0)
     packet_path_deliver(path, (struct span){.data = reply, .size = size});
@@ -33,7 +36,7 @@ static void take(struct packet_path *path, struct span data) {
     path->config.outbound(&packet.destination, data, path->config.context);
     return;
   case PACKET_REJECT:
-    reject(path, data, packet.destination.family);
+    reject(path, data, &packet.destination);
     return;
   case PACKET_DROP:
     path->counters.dropped++;

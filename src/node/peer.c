@@ -77,12 +77,13 @@ static void send_held(struct span packet, void *context) {
 
 static void reject(struct span packet, void *context) {
   const struct peer *peer = context;
-  bool ipv6 = packet.size > 0 && packet.data[0] >> 4 == 6;
-  /* The complaint comes from the address that cannot be reached, as a router before it would. */
-  const struct ip_address *from =
-      ipv6 ? &peer->environment->link->ipv6 : &peer->environment->link->ipv4;
+  struct ip_packet parsed;
+  if (ip_packet_parse(packet, &parsed))
+    return;
+  /* The complaint comes from the address that cannot be reached: the kernel drops what arrives with
+   * one of its own as source. */
   uint8_t reply[ICMP_PACKET_MAX];
-  size_t size = icmp_unreachable(packet, from, reply);
+  size_t size = icmp_unreachable(packet, &parsed.destination, reply);
   if (size > 0)
     peer->environment->deliver((struct span){.data = reply, .size = size},
                                peer->environment->owner);
@@ -230,8 +231,8 @@ static void enter_failed(struct peer *peer, const struct error *why) {
   random_bytes(&random, sizeof random);
   uint64_t hold = backoff_next(&peer->backoff, random);
   struct error failure = *why;
-  log_info(peer->environment->link->log, "peer-failed", "peer=%s hold=%llums error=\"%s\"",
-           label(peer, text), (unsigned long long)hold, failure.message);
+  log_debug(peer->environment->link->log, "peer-failed", "peer=%s hold=%llums error=\"%s\"",
+            label(peer, text), (unsigned long long)hold, failure.message);
   peer->failure = failure;
   peer->hold_until = peer_now(peer) + hold * NANOSECONDS_PER_MILLISECOND;
   link_let_go(&peer->attempt, LINK_CLOSE_DONE, "given up");

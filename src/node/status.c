@@ -133,7 +133,9 @@ static json_t *peers_json(const struct run *run) {
   json_t *array = json_array();
   const struct peer *peer = run ? peers_first(run_peers(run)) : NULL;
   for (; peer; peer = (const struct peer *)peer->entry.next)
-    if (peer->state != PEER_IDLE && peer->entry.fqdn[0] != '\0')
+    /* A name that does not exist is no peer. */
+    if (peer->state != PEER_IDLE &&
+        (peer_is_named(peer) || (peer->state == PEER_DIRECTING && peer->entry.fqdn[0] != '\0')))
       json_array_append_new(array, peer_json(peer));
   return array;
 }

@@ -41,6 +41,7 @@ struct quic_connection {
   struct quic_stream *streams; /* all, doubly linked */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
   uint64_t next_datagram_id;
+  uint64_t time;          /* the latest that ngtcp2 was told: for it, time may not go back */
   uint64_t established;   /* when the handshake was complete, nanoseconds */
   uint16_t current_route; /* number of the route that packets go by */
 

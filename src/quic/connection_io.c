@@ -6,6 +6,15 @@
 
 enum { PIECES_MAX = 8 };
 
+/* A batch shares one time stamp, but an owner who sends from a callback within it took a later one.
+ */
+static uint64_t connection_time(struct quic_connection *connection, uint64_t now) {
+  if (now > connection->time) {
+    connection->time = now;
+  }
+  return connection->time;
+}
+
 /* A server follows a peer whose address changes (RFC 9000 section 9); a client's peer stays where
  * the route leads, so that nobody else is heard. */
 static struct route *connection_route_of(struct quic_connection *connection,
@@ -42,6 +51,7 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     connection->endpoint->counters.dropped++;
     return;
   }
+  now = connection_time(connection, now);
   struct virtual_path path;
   route_path(route, &path);
   ngtcp2_pkt_info info = {.ecn = packet->ecn};
@@ -137,6 +147,7 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
       connection->datagram_handler.writable(connection, connection->datagram_context);
     }
   }
+  now = connection_time(connection, now);
   for (struct quic_stream *stream = connection->streams; stream != NULL; stream = stream->next) {
     stream->blocked = false;
   }
@@ -168,6 +179,7 @@ void connection_expire(struct quic_connection *connection, uint64_t now) {
   if (connection->state == CONNECTION_ENDING) {
     return;
   }
+  now = connection_time(connection, now);
   connection->in_library = true;
   int status = ngtcp2_conn_handle_expiry(connection->conn, now);
   connection->in_library = false;
@@ -185,8 +197,9 @@ void connection_write_close(struct quic_connection *connection, uint64_t now) {
   ngtcp2_path_storage path;
   ngtcp2_path_storage_zero(&path);
   ngtcp2_pkt_info info = {0};
-  ngtcp2_ssize size = ngtcp2_conn_write_connection_close(
-      connection->conn, &path.path, &info, slot, UDP_PAYLOAD_MAX, &connection->close_error, now);
+  ngtcp2_ssize size = ngtcp2_conn_write_connection_close(connection->conn, &path.path, &info, slot,
+                                                         UDP_PAYLOAD_MAX, &connection->close_error,
+                                                         connection_time(connection, now));
   if (size > 0) {
     connection_commit(connection, &path.path, &info, (size_t)size);
   }
@@ -237,12 +250,12 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)head.data, .len = head.size};
   }
   pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)body.data, .len = body.size};
-  uint64_t now = clock_now();
-  endpoint_mark_ready(connection->endpoint, connection);
+  uint64_t now = connection_time(connection, clock_now());
   for (;;) {
     uint8_t *slot = transmit_slot(&connection->endpoint->transmit);
     if (slot == NULL) {
       connection->datagram_waiting = true;
+      endpoint_mark_ready(connection->endpoint, connection);
       return ERROR_AGAIN;
     }
     ngtcp2_path_storage path;
@@ -258,12 +271,14 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     }
     if (size > 0) {
       connection_commit(connection, &path.path, &info, (size_t)size);
+      endpoint_mark_ready(connection->endpoint, connection);
     }
     if (accepted) {
       connection->next_datagram_id++;
       return 0;
     }
-    if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush */
+    if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush, which
+                        must not be asked for here or it would never end */
       connection->datagram_waiting = true;
       return ERROR_AGAIN;
     }

@@ -19,7 +19,7 @@ struct ipc_client {
   struct ipc_call *call; /* under way */
   char *reply;           /* being written */
   unsigned open_handles;
-  bool closing, last_reply;
+  bool closing, reading, last_reply;
   size_t size;
   char line[IPC_LINE_MAX];
 };
@@ -100,7 +100,12 @@ static void on_client_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bu
   client_next(client);
 }
 
+/* The time runs from when the wait began: bytes that trickle in do not lengthen it. */
 static void client_read(struct ipc_client *client) {
+  if (client->reading) {
+    return;
+  }
+  client->reading = true;
   if (uv_read_start((uv_stream_t *)&client->pipe, on_client_allocate, on_client_read) < 0) {
     client_close(client);
     return;
@@ -137,17 +142,22 @@ out:
   free(call);
 }
 
+static void client_read_stop(struct ipc_client *client) {
+  client->reading = false;
+  uv_read_stop((uv_stream_t *)&client->pipe);
+  uv_timer_stop(&client->timer);
+}
+
 /* Runs the next whole line, or reads on. */
 static void client_next(struct ipc_client *client) {
   const char *end = memchr(client->line, '\n', client->size);
   if (end != NULL) {
-    uv_read_stop((uv_stream_t *)&client->pipe);
-    uv_timer_stop(&client->timer);
+    client_read_stop(client);
     line_run(client, (size_t)(end - client->line));
     return;
   }
   if (client->size == sizeof(client->line)) {
-    uv_read_stop((uv_stream_t *)&client->pipe);
+    client_read_stop(client);
     client->last_reply = true;
     client_send(client, ipc_failure(ERROR_LIMIT, "the request is longer than 64 KiB"));
     return;

@@ -111,7 +111,7 @@ start_node() { # HOST [KEY=VALUE...]
 cli() {
   local host=$1
   shift
-  on "$host" "$CYPHONIC" --socket "$WORK/$host/socket" "$@"
+  on "$host" timeout -k 5 60 "$CYPHONIC" --socket "$WORK/$host/socket" "$@"
 }
 
 # join HOST: by a fresh invitation, under the host's name

@@ -4,7 +4,7 @@
 echoes() {
   local from=$1 to=$2 output summary
   shift 2
-  output=$(on "$from" ping -q -c 100 -i 0.01 -W 3 "$@" "$to" 2>&1) || true
+  output=$(on "$from" ping -q -c 100 -i 0.01 -W 3 -w 20 "$@" "$to" 2>&1) || true
   summary=$(grep -E 'packet loss' <<<"$output" || true)
   assert_match "ping $* from $from to $to" '100 received, 0% packet loss' "${summary:-$output}"
   say "  ping $* $from -> $to: ${summary%, time*}, $(sed -n 's/^rtt //p' <<<"$output")"
@@ -21,7 +21,7 @@ speed() {
   shift 3
   start "iperf3-$to" "$to" iperf3 -s -1
   wait_until 5 "iperf3 listens on $to" listens "$to" 5201
-  output=$(on "$from" iperf3 -c "$name" --connect-timeout 5000 -f m "$@" 2>&1) ||
+  output=$(on "$from" timeout -k 5 30 iperf3 -c "$name" --connect-timeout 5000 -f m "$@" 2>&1) ||
     fail "iperf3 $* from $from to $to: $output"
   SPEED=$(awk '/receiver/ {for (i = 2; i <= NF; i++) if ($i == "Mbits/sec") print $(i - 1)}' \
     <<<"$output" | tail -n 1)

@@ -32,7 +32,8 @@ is_gone() { # NAME
 await() {
   wait_until "$2" "$1 ends" is_gone "$1"
   STATUS=0
-  wait "${PID[$1]}" || STATUS=$?
+  # The shell would report a process that ended by a signal; whoever looks, looks at STATUS.
+  { wait "${PID[$1]}" || STATUS=$?; } 2>/dev/null
   unset "PID[$1]"
 }
 

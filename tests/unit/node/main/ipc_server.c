@@ -161,6 +161,23 @@ static void requests_in_one_write_are_answered_in_order(void **state) {
   close(client);
 }
 
+static void a_request_may_come_in_pieces(void **state) {
+  struct world *world = *state;
+  int client = client_connect(world);
+  static const char text[] = "{\"command\":\"ping\",\"name\":\"a\"}\n";
+  for (size_t i = 0; i < sizeof(text) - 1; i++) {
+    assert_int_equal(send(client, text + i, 1, MSG_NOSIGNAL), 1);
+    uv_run(&world->loop, UV_RUN_ONCE);
+    assert_int_equal(world->asked, i + 1 < sizeof(text) - 1 ? 0 : 1);
+    if (i == 0) {
+      /* the first turn may only have accepted */
+      uv_run(&world->loop, UV_RUN_NOWAIT);
+    }
+  }
+  expect_line(world, client, "\"a\"");
+  close(client);
+}
+
 static void one_request_at_a_time_is_under_way(void **state) {
   struct world *world = *state;
   world->hold = true;
@@ -306,6 +323,7 @@ int main(void) {
       WITH_WORLD(a_request_is_answered),
       WITH_WORLD(the_socket_is_for_owner_and_group),
       WITH_WORLD(requests_in_one_write_are_answered_in_order),
+      WITH_WORLD(a_request_may_come_in_pieces),
       WITH_WORLD(one_request_at_a_time_is_under_way),
       WITH_WORLD(nonsense_is_answered_and_the_client_may_go_on),
       WITH_WORLD(a_line_over_the_bound_ends_the_client),
