@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Digits of a time: more would be noise. */
+enum { RENDER_PRECISION = 7 };
+
 const char *render_text(const json_t *object, const char *key, const char *otherwise) {
   const char *text = json_string_value(json_object_get(object, key));
   if (text == NULL || text[0] == '\0') {
@@ -108,11 +111,11 @@ void render_error_json(FILE *stream, const struct client_error *error) {
 }
 
 void render_json(FILE *stream, const json_t *data) {
-  json_dumpf(data, stream, JSON_INDENT(2));
+  json_dumpf(data, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(RENDER_PRECISION));
   fputc('\n', stream);
 }
 
 void render_json_line(FILE *stream, const json_t *data) {
-  json_dumpf(data, stream, JSON_COMPACT);
+  json_dumpf(data, stream, JSON_COMPACT | JSON_REAL_PRECISION(RENDER_PRECISION));
   fputc('\n', stream);
 }

@@ -289,6 +289,29 @@ void peer_want(struct peer *peer) {
     waiters_call(peer, true, PEER_WAIT_UP, peer->failure.code, &peer->failure);
 }
 
+static bool survives(const struct link *link, const struct host_addresses *addresses) {
+  struct quic_connection *connection = link_connection(link);
+  struct address local = quic_connection_local(connection);
+  if (!link_is_client(link) && ip_address_is_set(&local.ip))
+    return host_addresses_have(addresses, &local.ip);
+  return host_addresses_have_family(addresses, quic_connection_remote(connection).ip.family);
+}
+
+void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
+  if (!peer->link || survives(peer->link, addresses))
+    return;
+  peer->again = true;
+  link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
+}
+
+void peer_hurry(struct peer *peer) {
+  bool again = peer->again;
+  peer->again = false;
+  peer->hold_until = 0;
+  if (again)
+    peer_want(peer);
+}
+
 void peer_name(struct peer *peer) {
   peer->named = peer_now(peer);
   waiters_call(peer, false, PEER_WAIT_NAME, 0, NULL);

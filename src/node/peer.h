@@ -10,6 +10,7 @@
 
 #include "node/backoff.h"
 #include "node/hold_queue.h"
+#include "node/host_addresses.h"
 #include "node/link.h"
 #include "node/peer_state.h"
 #include "node/peer_table.h"
@@ -80,6 +81,7 @@ struct peer {
   struct backoff backoff;
   uint64_t hold_until; /* nanoseconds: no new attempt before */
   uint64_t named;      /* nanoseconds, when NMS last told name and addresses; 0: not yet */
+  bool again;          /* its path went with an address of ours: another is wanted once NMS knows */
   uint64_t active;     /* nanoseconds, of the last inner packet either way */
   int64_t established; /* wall time, of the link in use */
   struct error failure;
@@ -105,6 +107,12 @@ void peer_want(struct peer *peer);
 /* Takes effect at once if the state is so already. ERROR_NO_MEMORY: the callback does not come. */
 int peer_await(struct peer *peer, enum peer_wait wait, peer_callback callback,
                void *context) MUST_CHECK;
+
+/* These are the host's addresses now. A link that cannot go on ends: as client QUIC moves within an
+ * IP version, as server it must keep its address. */
+void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses);
+/* NMS is there, and knows our addresses: hold-offs end, and what was cut off is set up again. */
+void peer_hurry(struct peer *peer);
 
 /* NMS told name and addresses (the caller has set the keys). */
 void peer_name(struct peer *peer);

@@ -493,9 +493,15 @@ const struct peer *peers_known(struct peers *peers, const char *fqdn,
   return peer && peer_is_named(peer) ? peer : NULL;
 }
 
-void peers_hurry(struct peers *peers) {
+void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses) {
   for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
-    ((struct peer *)entry)->hold_until = 0;
+    peer_addresses_changed((struct peer *)entry, addresses);
+}
+
+void peers_hurry(struct peers *peers) {
+  /* Named peers alone are set up again, and those are never forgotten on the way. */
+  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
+    peer_hurry((struct peer *)entry);
 }
 
 const struct peer *peers_first(const struct peers *peers) {

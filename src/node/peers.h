@@ -56,7 +56,8 @@ void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *
 const struct peer *peers_known(struct peers *peers, const char *fqdn,
                                const struct ip_address *address);
 
-/* NMS is back: hold-offs end. */
+/* For each, as peer_addresses_changed and peer_hurry. */
+void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses);
 void peers_hurry(struct peers *peers);
 
 /* For the status; go on by entry.next. */

@@ -62,10 +62,12 @@ static void network_changed(void *context) {
   struct host_addresses addresses;
   struct error error = {0};
   plane_network_changed(run->plane);
-  if (read_addresses(run, &addresses, &error))
+  if (read_addresses(run, &addresses, &error)) {
     log_warning(run->config.node->log, "addresses-unknown", "error=\"%s\"", error.message);
-  else
-    session_network_changed(run->session, &addresses);
+    return;
+  }
+  peers_addresses_changed(run->peers, &addresses);
+  session_network_changed(run->session, &addresses);
 }
 
 /* --- the session's events --- */

@@ -308,12 +308,17 @@ void session_network_changed(struct session *session, const struct host_addresse
   session->addresses = *addresses;
   if (login_view(session->login).state == LOGIN_FAILED)
     login_start(session->login);
-  if (same)
+  if (same) {
     cloud_hurry(session->nms);
-  else if (session->state == NMS_REGISTERED)
-    register_now(session); /* the connection may have survived; its time-out tells if not */
-  else if (session->state != NMS_REGISTERING)
+    return;
+  }
+  struct quic_connection *connection = cloud_connection(session->nms);
+  bool survives = connection && host_addresses_have_family(
+                                    addresses, quic_connection_remote(connection).ip.family);
+  if (!survives || session->state == NMS_FAILED)
     cloud_restart(session->nms);
+  else if (session->state == NMS_REGISTERED)
+    register_now(session); /* QUIC goes on from the new address */
 }
 
 int session_ask(struct session *session, const control_message *message,

@@ -84,7 +84,7 @@ int privileges_make_folders(const char *state, const char *socket, const char *u
   return code;
 }
 
-static int tun_check(struct error *error) {
+static int capability_check(struct error *error) {
   if (capng_get_caps_process() != 0) {
     return error_set(error, ERROR_SYSTEM, "cannot read the process's capabilities");
   }
@@ -93,6 +93,11 @@ static int tun_check(struct error *error) {
                      "cyphonicd may not make a TUN device: it lacks CAP_NET_ADMIN. Start it by "
                      "'systemctl start cyphonic', or as root");
   }
+  return ERROR_NONE;
+}
+
+/* As whom the daemon runs in the end: the device file may be root's alone. */
+static int device_check(struct error *error) {
   if (access(TUN_PATH, F_OK) != 0) {
     return error_set_errno(error, errno,
                            "cyphonicd cannot make a TUN device: no " TUN_PATH
@@ -101,7 +106,9 @@ static int tun_check(struct error *error) {
   int descriptor = open(TUN_PATH, O_RDWR | O_CLOEXEC);
   if (descriptor < 0) {
     return error_set_errno(error, errno,
-                           "cyphonicd cannot make a TUN device: cannot open " TUN_PATH);
+                           "user %u may not open " TUN_PATH ", so that cyphonicd cannot make a TUN "
+                           "device; its usual mode is 0666 ('chmod 0666 " TUN_PATH "')",
+                           (unsigned)geteuid());
   }
   close(descriptor);
   return ERROR_NONE;
@@ -142,7 +149,7 @@ static int capabilities_reduce(bool root, const struct account *account, struct 
 
 int privileges_drop(const char *user, struct error *error) {
   bool root = geteuid() == 0;
-  int code = tun_check(error);
+  int code = capability_check(error);
   if (code != ERROR_NONE) {
     return code;
   }
@@ -161,5 +168,5 @@ int privileges_drop(const char *user, struct error *error) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return error_set_errno(error, errno, "cannot forbid new privileges");
   }
-  return ERROR_NONE;
+  return device_check(error);
 }

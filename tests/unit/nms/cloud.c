@@ -59,7 +59,12 @@ static void open_certificates(struct cloud *cloud) {
   must(pki_intermediate_new(cloud->root, "test.internal", now, &cloud->intermediate, &error),
        &error);
   must(pki_ca_root_fingerprint(cloud->root, fingerprint, &error), &error);
-  must(pki_trust_pin(fingerprint, &cloud->trust, &error), &error);
+  must(pki_trust_pin(fingerprint, &cloud->pin, &error), &error);
+  char certificate[160], key[160];
+  path_of(cloud, "root.crt", certificate);
+  path_of(cloud, "root.key", key);
+  must(pki_ca_save(cloud->root, certificate, key, &error), &error);
+  must(pki_trust_load(certificate, &cloud->trust, &error), &error);
   cloud->as_credentials = service_credentials(cloud, PKI_AS, "as");
   cloud->nms_credentials = service_credentials(cloud, PKI_NMS, "nms");
 }
@@ -113,6 +118,7 @@ int cloud_close(void **state) {
   pki_credentials_free(cloud->as_credentials);
   pki_credentials_free(cloud->nms_credentials);
   pki_trust_free(cloud->trust);
+  pki_trust_free(cloud->pin);
   pki_ca_free(cloud->intermediate);
   pki_ca_free(cloud->root);
   void *place = cloud->place;
@@ -196,11 +202,12 @@ static const struct quic_handler session_handler = {.established = established, 
 void session_open(struct member *member, const char *alpn, enum pki_purpose purpose,
                   struct session *session) {
   *session = (struct session){.cloud = member->cloud};
+  bool joined = strcmp(alpn, AS_ALPN_SIGN_UP) != 0;
   struct quic_target target = {
       .alpn = alpn,
       .remote = member->cloud->address,
-      .credentials = strcmp(alpn, AS_ALPN_SIGN_UP) == 0 ? NULL : member->credentials,
-      .trust = member->cloud->trust,
+      .credentials = joined ? member->credentials : NULL,
+      .trust = joined ? member->cloud->trust : member->cloud->pin,
       .peer_purpose = purpose,
       .parameters = {.idle_timeout = 30 * NANOSECONDS_PER_SECOND},
       .handler = &session_handler,
@@ -251,7 +258,7 @@ Cyphonic__Message *ask(struct session *session, const Cyphonic__Message *message
   must(control_request(session->control, message, 9000, answered, &answer, &error), &error);
   cloud_wait(session->cloud, &answer.came);
   if (answer.message == NULL) {
-    fail_msg("no answer: %s", answer.error.message);
+    fail_msg("no answer: %s (%s)", answer.error.message, session->close.message);
   }
   return answer.message;
 }

@@ -18,7 +18,8 @@ struct cloud {
   struct place *place;
   struct store *store; /* place's */
   struct pki_ca *root, *intermediate;
-  struct pki_trust *trust; /* by the root's fingerprint, as an invitation has it */
+  struct pki_trust *trust; /* the root's certificate, which the services and joined nodes have */
+  struct pki_trust *pin;   /* the root's fingerprint, which an invitation has */
   struct pki_credentials *as_credentials, *nms_credentials;
   struct quic_endpoint *endpoint;
   struct address address; /* of the endpoint */
