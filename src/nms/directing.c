@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,15 +40,51 @@ static void reply_direction(struct nms_request *request, struct store_device *pe
   control_reply(request->exchange, &message);
 }
 
-/* Nothing hangs on it: a node that did not get the direction asks again. */
-static void confirmed(struct control *control UNUSED, int code, const control_message *reply UNUSED,
+/* What a confirmation is of. */
+struct confirmation {
+  struct nms_service *nms;
+  int64_t receiver_id, peer_id;
+  uint64_t direction_id;
+};
+
+/* Beyond ending the time in which a direction is under way nothing hangs on it: a node that did not
+ * get the direction asks again. */
+static void confirmed(struct control *control, int code, const control_message *reply UNUSED,
                       const struct error *error, void *context) {
-  const struct nms_service *nms = context;
+  struct confirmation *confirmation = context;
+  struct nms_service *nms = confirmation->nms;
   if (code == 0) {
-    log_debug(nms->config.log, "direction-confirmed", "result=ok");
+    uint64_t now = uv_now(quic_connection_loop(control_connection(control)));
+    struct pair *pair =
+        pair_table_find(nms->pairs, confirmation->receiver_id, confirmation->peer_id, now);
+    if (pair != NULL && pair->direction_id == confirmation->direction_id) {
+      bool *flag = pair->initiator_id == confirmation->receiver_id ? &pair->initiator_confirmed
+                                                                   : &pair->responder_confirmed;
+      *flag = true;
+    }
   } else {
     log_debug(nms->config.log, "direction-unconfirmed", "cause=\"%s\"", error->message);
   }
+  free(confirmation);
+}
+
+static int send_route(struct nms_service *nms, const struct pair *pair,
+                      const struct directory_entry *receiver, const struct directory_entry *peer,
+                      const Cyphonic__Message *message, struct error *error) {
+  struct confirmation *confirmation = malloc(sizeof(*confirmation));
+  if (confirmation == NULL) {
+    return error_set(error, ERROR_NO_MEMORY, "out of memory for a direction");
+  }
+  *confirmation = (struct confirmation){.nms = nms,
+                                        .receiver_id = receiver->device_id,
+                                        .peer_id = peer->device_id,
+                                        .direction_id = pair->direction_id};
+  int code = control_request(receiver->control, message, CONFIRMATION_MILLISECONDS, confirmed,
+                             confirmation, error);
+  if (code != 0) {
+    free(confirmation);
+  }
+  return code;
 }
 
 /* Tells `receiver` how to reach `peer`. */
@@ -79,8 +116,7 @@ static int push(struct nms_service *nms, const struct pair *pair,
   Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_ROUTE_DIRECTION;
   message.route_direction = &route;
-  return control_request(receiver->control, &message, CONFIRMATION_MILLISECONDS, confirmed, nms,
-                         error);
+  return send_route(nms, pair, receiver, peer, &message, error);
 }
 
 /* To both at once; the peer first, whose way to go is the longer one. */
@@ -103,34 +139,30 @@ static void push_both(struct nms_request *request, const struct pair *pair,
                   (char[]){""});
 }
 
-/* A direction that still holds: the two are where they were when it was made. */
-static struct pair *under_way(struct nms_request *request, const struct directory_entry *own,
-                              const struct directory_entry *other) {
-  struct pair *pair = pair_table_find(request->nms->pairs, own->device_id, other->device_id,
-                                      nms_now(request->client));
+/* The direction that was made a moment ago and that the asker did not have when it asked: the two
+ * asked at once. Who has confirmed it and asks anew has failed with it, and needs another; so does
+ * who has moved since, or whose peer has. */
+static const struct pair *under_way(struct nms_request *request, const struct directory_entry *own,
+                                    const struct directory_entry *other) {
+  const struct pair *pair = pair_table_find(request->nms->pairs, own->device_id, other->device_id,
+                                            nms_now(request->client));
   if (pair == NULL) {
     return NULL;
   }
   bool initiator = pair->initiator_id == own->device_id;
   bool holds = pair->initiator_revision == (initiator ? own : other)->revision &&
                pair->responder_revision == (initiator ? other : own)->revision;
-  return holds ? pair : NULL;
+  bool has_it = initiator ? pair->initiator_confirmed : pair->responder_confirmed;
+  return holds && !has_it ? pair : NULL;
 }
 
 static void direct(struct nms_request *request, struct directory_entry *own,
                    struct directory_entry *other, struct store_device *peer) {
   struct nms_service *nms = request->nms;
-  struct pair *known = under_way(request, own, other);
-  if (known != NULL && known->responder_id == own->device_id && !known->responder_asked) {
-    /* The two asked at once: this one has been told already. */
-    known->responder_asked = true;
+  const struct pair *known = under_way(request, own, other);
+  if (known != NULL) {
     reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED,
                     known->direction_id, (char[]){""});
-    return;
-  }
-  if (known != NULL) {
-    /* Whoever asks a second time has lost it, or failed: both are told again, the same. */
-    push_both(request, known, own, other, peer);
     return;
   }
   struct pair pair = {.initiator_id = own->device_id,

@@ -15,7 +15,7 @@ struct pair {
   int64_t initiator_id, responder_id;              /* devices */
   uint64_t initiator_revision, responder_revision; /* of their directory entries */
   struct direction direction;
-  bool responder_asked; /* too, since */
+  bool initiator_confirmed, responder_confirmed; /* have it, and will act on it */
 };
 
 struct pair_table;

@@ -10,6 +10,16 @@ echoes() {
   say "  ping $* $from -> $to: ${summary%, time*}, $(sed -n 's/^rtt //p' <<<"$output")"
 }
 
+# end_echoes PROCESS WHAT: stops a running ping; every echo was answered, but the very last may
+# still have been on its way
+end_echoes() {
+  local sent received
+  kill -INT "${PID[$1]}"
+  await "$1" 5
+  read -r sent received < <(awk '/packets transmitted/ {print $1, $4}' "$(log_of "$1")")
+  assert_at_least "$2: answers to ${sent:-no} echoes" $((${sent:?no summary} - 1)) "$received"
+}
+
 # peer_answers FROM NAME: one echo by the command line's own ping
 peer_answers() {
   cli "$1" ping "$2" -c 1

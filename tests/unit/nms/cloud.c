@@ -174,12 +174,21 @@ static void pushed(struct control *control UNUSED, struct control_exchange *exch
     cyphonic__message__free_unpacked(session->direction, NULL);
   }
   session->direction = copy_of(message);
+  assert_null(session->unconfirmed);
+  session->unconfirmed = exchange;
+  if (!session->withholds) {
+    session_confirm(session);
+  }
+}
+
+void session_confirm(struct session *session) {
   Cyphonic__RouteDirectionConfirmation confirmation = CYPHONIC__ROUTE_DIRECTION_CONFIRMATION__INIT;
-  confirmation.direction_id = message->route_direction->direction_id;
+  confirmation.direction_id = session->direction->route_direction->direction_id;
   Cyphonic__Message reply = CYPHONIC__MESSAGE__INIT;
   reply.body_case = CYPHONIC__MESSAGE__BODY_ROUTE_DIRECTION_CONFIRMATION;
   reply.route_direction_confirmation = &confirmation;
-  control_reply(exchange, &reply);
+  control_reply(session->unconfirmed, &reply);
+  session->unconfirmed = NULL;
 }
 
 static const struct control_handler control_handler = {.request = pushed};
@@ -224,6 +233,9 @@ void session_open(struct member *member, const char *alpn, enum pki_purpose purp
 }
 
 void session_close(struct session *session) {
+  if (session->unconfirmed != NULL) {
+    session_confirm(session);
+  }
   if (!session->closed) {
     quic_connection_close(session->connection, 0, "the test is done");
     cloud_wait(session->cloud, &session->closed);

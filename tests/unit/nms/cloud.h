@@ -39,6 +39,8 @@ struct session {
   struct control *control;
   bool established, closed;
   struct quic_close close;
+  bool withholds;                       /* confirmations, until session_confirm */
+  struct control_exchange *unconfirmed; /* the one withheld */
   /* Route Directions that came. */
   unsigned directions;
   bool directed;                /* since somebody set it false */
@@ -62,6 +64,8 @@ void member_close(struct member *member);
 /* Connects to a service and waits until it stands. */
 void session_open(struct member *member, const char *alpn, enum pki_purpose purpose,
                   struct session *session);
+/* Confirms the Route Direction that was withheld. */
+void session_confirm(struct session *session);
 /* Closes it if it still stands. */
 void session_close(struct session *session);
 

@@ -48,8 +48,8 @@ static void a_newer_direction_takes_the_place_of_the_older(void **state) {
 
 static void what_is_noted_on_a_direction_stays(void **state) {
   put(*state, 11, 1, 2, 100);
-  pair_table_find(*state, 1, 2, 200)->responder_asked = true;
-  assert_true(pair_table_find(*state, 2, 1, 300)->responder_asked);
+  pair_table_find(*state, 1, 2, 200)->responder_confirmed = true;
+  assert_true(pair_table_find(*state, 2, 1, 300)->responder_confirmed);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_table, close_table)
