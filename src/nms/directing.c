@@ -89,7 +89,7 @@ static int send_route(struct nms_service *nms, const struct pair *pair,
 
 /* Tells `receiver` how to reach `peer`. */
 static int push(struct nms_service *nms, const struct pair *pair,
-                const struct directory_entry *receiver, struct directory_entry *peer,
+                const struct directory_entry *receiver, const struct directory_entry *peer,
                 struct error *error) {
   bool initiator = receiver->device_id == pair->initiator_id;
   const struct direction *direction = &pair->direction;
@@ -107,7 +107,9 @@ static int push(struct nms_service *nms, const struct pair *pair,
                    ? CYPHONIC__ROUTE_DIRECTION__ROLE__CLIENT
                    : CYPHONIC__ROUTE_DIRECTION__ROLE__SERVER;
   route.initiator = initiator;
-  route.fqdn = peer->fqdn;
+  char fqdn[PKI_NAME_SIZE]; /* protobuf-c knows no const */
+  memcpy(fqdn, peer->fqdn, sizeof(fqdn));
+  route.fqdn = fqdn;
   route.public_key = nms_message_data(peer->public_key, sizeof(peer->public_key));
   route.ipv4 = nms_message_ip(&peer->ipv4);
   route.ipv6 = nms_message_ip(&peer->ipv6);
@@ -119,9 +121,10 @@ static int push(struct nms_service *nms, const struct pair *pair,
   return send_route(nms, pair, receiver, peer, &message, error);
 }
 
-/* To both at once; the peer first, whose way to go is the longer one. */
+/* To both at once; the peer first, whose way to go is the longer one. The pair is kept only when
+ * both have been told, so that who asks after a failure gets another try. */
 static void push_both(struct nms_request *request, const struct pair *pair,
-                      struct directory_entry *own, struct directory_entry *other,
+                      const struct directory_entry *own, const struct directory_entry *other,
                       struct store_device *peer) {
   struct nms_service *nms = request->nms;
   struct error error = {0};
@@ -135,6 +138,7 @@ static void push_both(struct nms_request *request, const struct pair *pair,
     nms_refuse_fault(nms, request->exchange, &error);
     return;
   }
+  pair_table_put(nms->pairs, pair, nms_now(request->client));
   reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED, pair->direction_id,
                   (char[]){""});
 }
@@ -178,7 +182,6 @@ static void direct(struct nms_request *request, struct directory_entry *own,
     return;
   }
   pair.direction_id = next_direction_id(nms);
-  pair_table_put(nms->pairs, &pair, nms_now(request->client));
   log_debug(nms->config.log, "direction", "initiator=%s responder=%s pattern=%d client=%s",
             own->fqdn, other->fqdn, (int)pair.direction.rule.pattern,
             pair.direction.rule.initiator_is_client ? "initiator" : "responder");

@@ -6,6 +6,7 @@
 struct directory {
   struct directory_entry *fqdns, *ipv4s, *ipv6s;             /* uthash heads */
   struct directory_entry *pending_oldest, *pending_youngest; /* observed, not registered */
+  uint64_t revisions;                                        /* given out */
 };
 
 struct directory *directory_new(void) {
@@ -122,10 +123,17 @@ struct directory_entry *directory_observe(struct directory *directory,
     pending_remove(directory, entry);
     pending_add(directory, entry, now);
   }
-  if (view_observe(&entry->view, observed)) {
-    entry->revision++;
-  }
+  directory_move(directory, entry, observed);
   return entry;
+}
+
+bool directory_move(struct directory *directory, struct directory_entry *entry,
+                    const struct address *observed) {
+  bool changed = view_observe(&entry->view, observed);
+  if (changed) {
+    entry->revision = ++directory->revisions;
+  }
+  return changed;
 }
 
 struct directory_entry *directory_register(struct directory *directory,
@@ -148,7 +156,7 @@ struct directory_entry *directory_register(struct directory *directory,
   changed = view_register(&entry->view, addresses, count) || changed;
   changed = view_observe(&entry->view, observed) || changed;
   if (changed) {
-    entry->revision++;
+    entry->revision = ++directory->revisions;
   }
   return entry;
 }

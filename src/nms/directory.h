@@ -2,6 +2,7 @@
 #ifndef CYPHONIC_NMS_DIRECTORY_H
 #define CYPHONIC_NMS_DIRECTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uthash.h>
@@ -21,7 +22,9 @@ struct directory_entry {
   struct ip_address ipv4, ipv6; /* virtual */
   uint8_t public_key[PKI_HASH_SIZE];
   struct view view;
-  uint64_t revision; /* grows whenever the view or the connection changes */
+  /* Another number whenever the view or the connection changes; never one that this directory has
+   * used before, so that a node that left and came back is told from one that stayed. */
+  uint64_t revision;
   /* The connection that registered the node; NULL: only observed so far, and forgotten unless it
    * registers within DIRECTORY_PENDING_SECONDS. */
   struct control *control;
@@ -56,6 +59,10 @@ struct directory_entry *directory_register(struct directory *directory,
                                            struct control *control, const struct address *addresses,
                                            size_t count, const struct address *observed,
                                            struct control **replaced);
+
+/* The entry's connection is now seen from `observed`. Returns whether that is news. */
+bool directory_move(struct directory *directory, struct directory_entry *entry,
+                    const struct address *observed);
 
 /* Removes the entry that this connection registered; nothing if another has replaced it. */
 void directory_remove(struct directory *directory, const char *fqdn, const struct control *control);

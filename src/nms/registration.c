@@ -105,8 +105,7 @@ void nms_remote_changed(struct nms_connection *client) {
     return;
   }
   struct address observed = quic_connection_remote(client->connection);
-  if (view_observe(&entry->view, &observed)) {
-    entry->revision++;
+  if (directory_move(nms->directory, entry, &observed)) {
     record(nms, entry, observed.ip.family);
     log_debug(nms->config.log, "node-moved", "device=%s", entry->fqdn);
   }

@@ -117,8 +117,10 @@ static void attempt_closed(struct quic_connection *connection, const struct quic
   }
   struct address remote = quic_connection_remote(connection);
   char text[ADDRESS_TEXT_SIZE];
-  error_set(&dial->error, close->code == ERROR_CLOSED ? ERROR_UNREACHABLE : close->code, "%s: %s",
-            address_text(&remote, text), close->message);
+  address_text(&remote, text);
+  bool named = strstr(close->message, text);
+  error_set(&dial->error, close->code == ERROR_CLOSED ? ERROR_UNREACHABLE : close->code, "%s%s%s",
+            named ? "" : text, named ? "" : ": ", close->message);
   dial->connection = NULL;
   if (try_next(dial))
     give_up(dial);

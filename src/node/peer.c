@@ -283,6 +283,8 @@ static void event_take(struct peer *peer, enum peer_event event, const struct er
 }
 
 void peer_want(struct peer *peer) {
+  if (peer->again != 0 && peer_now(peer) - peer->again < HOLD_QUEUE_LIFETIME)
+    return; /* peer_hurry will */
   if (!peer_is_held(peer))
     event_take(peer, PEER_WANTED, NULL);
   else
@@ -300,13 +302,13 @@ static bool survives(const struct link *link, const struct host_addresses *addre
 void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
   if (!peer->link || survives(peer->link, addresses))
     return;
-  peer->again = true;
+  peer->again = peer_now(peer);
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
 }
 
 void peer_hurry(struct peer *peer) {
-  bool again = peer->again;
-  peer->again = false;
+  bool again = peer->again != 0;
+  peer->again = 0;
   peer->hold_until = 0;
   if (again)
     peer_want(peer);

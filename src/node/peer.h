@@ -81,7 +81,9 @@ struct peer {
   struct backoff backoff;
   uint64_t hold_until; /* nanoseconds: no new attempt before */
   uint64_t named;      /* nanoseconds, when NMS last told name and addresses; 0: not yet */
-  bool again;          /* its path went with an address of ours: another is wanted once NMS knows */
+  /* Nanoseconds, when its path went with an address of ours; another is wanted as soon as NMS knows
+   * the new ones, for which packets wait a moment. 0: it did not. */
+  uint64_t again;
   uint64_t active;     /* nanoseconds, of the last inner packet either way */
   int64_t established; /* wall time, of the link in use */
   struct error failure;

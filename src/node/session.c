@@ -10,7 +10,9 @@
 
 enum {
   ASK_TIMEOUT = 5000, /* milliseconds for NMS's answers: all are made from memory */
-  LOGIN_EVERY = 4,    /* rounds of failed attempts at NMS after which AS is asked for another */
+  /* Milliseconds for AS alone, after which a known NMS is tried beside it: AS may be away. */
+  LOGIN_HEAD_START = 1500,
+  LOGIN_EVERY = 4, /* rounds of failed attempts at NMS after which AS is asked for another */
 };
 /* Longer than two keep-alives, so that one lost PING is no loss. */
 #define NMS_IDLE_TIMEOUT (60 * NANOSECONDS_PER_SECOND)
@@ -22,6 +24,7 @@ struct session {
   void *context;
   struct login *login;
   struct cloud *nms;
+  uv_timer_t head_start; /* of the login */
   struct errand *observation;
   enum session_nms_state state;
   bool usable; /* this connection has been registered; it stays so while it registers again */
@@ -256,8 +259,15 @@ static void login_failed(const struct error *error, bool permanent, void *contex
   /* AS may be away while NMS is not; but a device that AS refuses has no business there. */
   if (!permanent && session->config.nms.count > 0)
     nms_begin(session);
-  if (session->state == NMS_IDLE || permanent)
+  if (!session->usable)
     session->handler->failed(error, permanent, session->context);
+}
+
+static void head_start_over(uv_timer_t *timer) {
+  struct session *session = timer->data;
+  enum login_state state = login_view(session->login).state;
+  if (state == LOGIN_CONNECTING && session->config.nms.count > 0)
+    nms_begin(session);
 }
 
 static const struct login_handler login_handler = {.logged_in = logged_in, .failed = login_failed};
@@ -284,8 +294,14 @@ int session_new(const struct session_config *config, const struct session_handle
     free(session);
     return code;
   }
+  uv_timer_init(config->target.loop, &session->head_start);
+  session->head_start.data = session;
   *out = session;
   return 0;
+}
+
+static void timer_closed(uv_handle_t *handle) {
+  free(handle->data);
 }
 
 void session_close(struct session *session) {
@@ -295,11 +311,12 @@ void session_close(struct session *session) {
   cloud_close(session->nms);
   if (session->observation)
     errand_cancel(session->observation);
-  free(session);
+  uv_close((uv_handle_t *)&session->head_start, timer_closed);
 }
 
 void session_start(struct session *session, const struct host_addresses *addresses) {
   session->addresses = *addresses;
+  uv_timer_start(&session->head_start, head_start_over, LOGIN_HEAD_START, 0);
   login_start(session->login);
 }
 

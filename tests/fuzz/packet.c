@@ -1,5 +1,5 @@
-/* Packets of strangers and of a peer's address, as they come from the network, into an endpoint that
- * serves. Answers go to the discard port of the loopback interface. */
+/* Packets of strangers and of a peer's address, as they come from the network, into an endpoint
+ * that serves. Answers go to the discard port of the loopback interface. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -18,8 +18,10 @@ host() { # NAME
   # Bound over /etc by `ip netns exec`: the machine's own resolver must not answer in our place.
   mkdir -p "$folder"
   printf 'hosts: files dns\n' >"$folder/nsswitch.conf"
-  printf '127.0.0.1 localhost\n::1 localhost\n' >"$folder/hosts"
   : >"$folder/resolv.conf"
+  if [ -e /etc/hosts ]; then # a file can only be bound over one that is there
+    printf '127.0.0.1 localhost\n::1 localhost\n' >"$folder/hosts"
+  fi
   ip netns add "$namespace" || fail "cannot make the network namespace $namespace"
   ip netns exec "$namespace" sh -c '
     cd /proc/sys/net

@@ -100,6 +100,24 @@ static void registering_again_unchanged_is_no_revision(void **state) {
   assert_int_equal(entry->revision, revision);
 }
 
+static void a_node_that_left_and_came_back_is_told_from_one_that_stayed(void **state) {
+  struct control *replaced;
+  uint64_t revision = registered(*state, 1, 0, &replaced)->revision;
+  directory_remove(*state, "node-1.test.internal", control(0));
+  assert_true(registered(*state, 1, 0, &replaced)->revision > revision);
+}
+
+static void a_move_is_news_once(void **state) {
+  struct control *replaced;
+  struct directory_entry *entry = registered(*state, 1, 0, &replaced);
+  uint64_t revision = entry->revision;
+  struct address seen = at("198.51.100.7:4000");
+  assert_true(directory_move(*state, entry, &seen));
+  assert_true(entry->view.ipv4.behind_nat);
+  assert_true(entry->revision > revision);
+  assert_false(directory_move(*state, entry, &seen));
+}
+
 static void an_observation_waits_for_the_registration(void **state) {
   struct store_device device = node(1);
   struct address seen = at("[2001:db8::1]:1000"), own[] = {at("192.0.2.1:1000"), seen};
@@ -178,6 +196,8 @@ int main(void) {
       TEST(a_closed_connection_takes_its_node_along),
       TEST(a_newer_connection_replaces_an_older_one),
       TEST(registering_again_unchanged_is_no_revision),
+      TEST(a_node_that_left_and_came_back_is_told_from_one_that_stayed),
+      TEST(a_move_is_news_once),
       TEST(an_observation_waits_for_the_registration),
       TEST(an_observation_after_the_registration_counts_at_once),
       TEST(an_observation_without_registration_is_forgotten_in_time),
