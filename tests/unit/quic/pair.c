@@ -1,0 +1,181 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pair.h"
+
+struct world world;
+
+static void side_closed(struct quic_connection *connection UNUSED, const struct quic_close *close,
+                        void *context) {
+  struct side *side = context;
+  assert_false(side->closed);
+  side->closed = true;
+  side->close = *close;
+  side->connection = NULL;
+}
+
+static void side_established(struct quic_connection *connection, void *context) {
+  struct side *side = context;
+  side->connection = connection;
+  side->established = true;
+}
+
+static void side_remote_changed(struct quic_connection *connection UNUSED, void *context) {
+  ((struct side *)context)->remote_changes++;
+}
+
+const struct quic_handler handler = {
+    .established = side_established, .closed = side_closed, .remote_changed = side_remote_changed};
+
+static void side_datagram(struct quic_connection *connection UNUSED, struct span data,
+                          void *context) {
+  struct side *side = context;
+  side->datagrams++;
+  assert_true(data.size <= sizeof(side->last_datagram));
+  memcpy(side->last_datagram, data.data, data.size);
+  side->last_datagram_size = data.size;
+}
+
+static void side_writable(struct quic_connection *connection UNUSED, void *context) {
+  ((struct side *)context)->writable = true;
+}
+
+static const struct quic_datagram_handler datagram_handler = {side_datagram, side_writable};
+
+static void side_opened(struct quic_connection *connection UNUSED,
+                        struct quic_stream *stream UNUSED, void *context UNUSED) {
+}
+
+/* The server's side gives back what it gets; the client's side adds up. */
+static void side_received(struct quic_stream *stream, struct span data, bool fin, void *context) {
+  struct side *side = context;
+  side->stream_bytes += data.size;
+  for (size_t i = 0; i < data.size; i++) {
+    side->stream_sum = side->stream_sum * 31 + data.data[i];
+  }
+  side->stream_fin = side->stream_fin || fin;
+  if (!quic_connection_is_client(quic_stream_connection(stream))) {
+    assert_int_equal(quic_stream_send(stream, data, fin), 0);
+  }
+}
+
+static void side_stream_closed(struct quic_stream *stream UNUSED, bool reset, void *context) {
+  struct side *side = context;
+  side->streams_closed++;
+  side->stream_reset = side->stream_reset || reset;
+}
+
+static const struct quic_stream_handler stream_handler = {side_opened, side_received,
+                                                          side_stream_closed};
+
+void accepted(struct quic_connection *connection, void *context) {
+  struct side *side = context;
+  *side = (struct side){.connection = connection, .established = true};
+  quic_connection_set_handler(connection, &handler, side);
+  quic_connection_set_datagram_handler(connection, &datagram_handler, side);
+  quic_connection_set_stream_handler(connection, &stream_handler, side);
+}
+
+struct quic_parameters parameters(void) {
+  return (struct quic_parameters){.idle_timeout = 30 * SECOND, .datagrams = true};
+}
+
+struct quic_service tunnel_service(struct side *server) {
+  return (struct quic_service){
+      .alpn = "cyphonic-tun/1",
+      .credentials = world.bob.credentials,
+      .trust = world.trust,
+      .peer_purpose = PKI_NODE,
+      .parameters = parameters(),
+      .accepted = accepted,
+      .context = server,
+  };
+}
+
+struct quic_target tunnel_target(struct side *client, uint16_t port) {
+  return (struct quic_target){
+      .alpn = "cyphonic-tun/1",
+      .remote = loopback(port),
+      .credentials = world.alice.credentials,
+      .trust = world.trust,
+      .peer_purpose = PKI_NODE,
+      .peer_name = "bob.test.internal",
+      .parameters = parameters(),
+      .handler = &handler,
+      .context = client,
+  };
+}
+
+void serve(struct quic_endpoint *endpoint, const struct quic_service *service) {
+  struct error error = {0};
+  if (quic_endpoint_serve(endpoint, service, &error) != 0) {
+    fail_msg("%s", error.message);
+  }
+}
+
+void connect_to(struct quic_endpoint *endpoint, const struct quic_target *target,
+                struct side *side) {
+  struct error error = {0};
+  *side = (struct side){0};
+  if (quic_connect(endpoint, target, &side->connection, &error) != 0) {
+    fail_msg("%s", error.message);
+  }
+  quic_connection_set_datagram_handler(side->connection, &datagram_handler, side);
+  quic_connection_set_stream_handler(side->connection, &stream_handler, side);
+}
+
+bool both_established(void *context) {
+  struct pair *pair = context;
+  return pair->client.established && pair->server.established;
+}
+
+bool client_closed(void *context) {
+  return ((struct pair *)context)->client.closed;
+}
+
+bool both_closed(void *context) {
+  struct pair *pair = context;
+  return pair->client.closed && pair->server.closed;
+}
+
+void pair_open(struct pair *pair) {
+  *pair = (struct pair){0};
+  pair->server_endpoint = world_endpoint(&world, 0, 0);
+  pair->client_endpoint = world_endpoint(&world, 0, 0);
+  struct quic_service service = tunnel_service(&pair->server);
+  serve(pair->server_endpoint, &service);
+}
+
+uint16_t server_port(const struct pair *pair) {
+  return quic_endpoint_port(pair->server_endpoint, 4);
+}
+
+void pair_connect(struct pair *pair, uint16_t port) {
+  struct quic_target target = tunnel_target(&pair->client, port);
+  connect_to(pair->client_endpoint, &target, &pair->client);
+  world_run_until(&world, both_established, pair);
+}
+
+void pair_close(struct pair *pair) {
+  world_endpoint_close(&world, pair->client_endpoint);
+  world_endpoint_close(&world, pair->server_endpoint);
+}
+
+bool server_got_datagram(void *context) {
+  return ((struct pair *)context)->server.datagrams > 0;
+}
+
+int pair_setup(void **state UNUSED) {
+  world_init(&world);
+  return 0;
+}
+
+int pair_teardown(void **state UNUSED) {
+  world_clear(&world);
+  return 0;
+}

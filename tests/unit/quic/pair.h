@@ -1,0 +1,56 @@
+/* A client's and a server's endpoint on the loopback interface, the real library and real
+ * certificates between them, and what each side of a connection lived through. */
+#ifndef CYPHONIC_TEST_QUIC_PAIR_H
+#define CYPHONIC_TEST_QUIC_PAIR_H
+
+#include "fixture.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/* One side of a connection and what it lived through. */
+struct side {
+  struct quic_connection *connection;
+  bool established, closed;
+  struct quic_close close;
+  unsigned datagrams;
+  uint8_t last_datagram[2048];
+  size_t last_datagram_size;
+  size_t stream_bytes;
+  uint32_t stream_sum;
+  bool stream_fin, stream_reset;
+  unsigned streams_closed;
+  unsigned remote_changes;
+  bool writable;
+};
+
+/* The usual pair: alice connects to bob. */
+struct pair {
+  struct quic_endpoint *client_endpoint, *server_endpoint;
+  struct side client, server;
+};
+
+/* The network that all tests of a program share; set up and torn down by the group. */
+extern struct world world;
+int pair_setup(void **state);
+int pair_teardown(void **state);
+
+/* Sides as their connections' owners: `accepted` is a service's, with the side as context. The
+ * server's side gives back what a stream brings. */
+extern const struct quic_handler handler;
+struct quic_parameters parameters(void);
+struct quic_service tunnel_service(struct side *server);
+struct quic_target tunnel_target(struct side *client, uint16_t port);
+void serve(struct quic_endpoint *endpoint, const struct quic_service *service);
+void connect_to(struct quic_endpoint *endpoint, const struct quic_target *target,
+                struct side *side);
+bool both_established(void *context);
+bool client_closed(void *context);
+bool both_closed(void *context);
+void pair_open(struct pair *pair);
+uint16_t server_port(const struct pair *pair);
+void pair_connect(struct pair *pair, uint16_t port);
+void pair_close(struct pair *pair);
+void accepted(struct quic_connection *connection, void *context);
+bool server_got_datagram(void *context);
+
+#endif
