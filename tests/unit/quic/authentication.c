@@ -1,3 +1,4 @@
+/* Who is let in, and who is told what when not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

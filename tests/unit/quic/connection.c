@@ -1,3 +1,4 @@
+/* The life of a connection: data, closing, time, and networks that change under it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Packets of strangers: versions, floods, forged tokens, garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
