@@ -50,7 +50,7 @@ static int pki_key_alloc(struct pki_key **out, struct error *error) {
 
 int pki_key_new(struct pki_key **out, struct error *error) {
   *out = NULL;
-  struct pki_key *key;
+  struct pki_key *key = NULL;
   int code = pki_key_alloc(&key, error);
   if (code != 0) {
     return code;

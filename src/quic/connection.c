@@ -79,6 +79,7 @@ static void connection_settings(struct quic_connection *connection, const ngtcp2
                                 ngtcp2_settings *settings) {
   ngtcp2_settings_default(settings);
   settings->initial_ts = now;
+  connection->time = now;
   settings->handshake_timeout =
       handshake_timeout == 0 ? HANDSHAKE_TIMEOUT_DEFAULT : handshake_timeout;
   settings->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
