@@ -177,7 +177,9 @@ static void expired(uv_timer_t *timer) {
 int control_error_code(Cyphonic__Error__Code code) {
   switch (code) {
   case CYPHONIC__ERROR__CODE__INVITATION_EXPIRED:
+  case CYPHONIC__ERROR__CODE__GRANT_EXPIRED:
     return ERROR_EXPIRED;
+  case CYPHONIC__ERROR__CODE__GRANT_INVALID:
   case CYPHONIC__ERROR__CODE__INVITATION_INVALID:
   case CYPHONIC__ERROR__CODE__INVITATION_USED:
   case CYPHONIC__ERROR__CODE__DEVICE_UNKNOWN:
@@ -192,6 +194,8 @@ int control_error_code(Cyphonic__Error__Code code) {
     return ERROR_NOT_FOUND;
   case CYPHONIC__ERROR__CODE__ADDRESSES_EXHAUSTED:
     return ERROR_LIMIT;
+  case CYPHONIC__ERROR__CODE__PEER_ABSENT:
+    return ERROR_TIMEOUT;
   case CYPHONIC__ERROR__CODE__UNAVAILABLE:
   case CYPHONIC__ERROR__CODE__NOT_REGISTERED:
     return ERROR_AGAIN;

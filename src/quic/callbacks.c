@@ -14,7 +14,7 @@ static int new_connection_id(ngtcp2_conn *conn UNUSED, ngtcp2_cid *cid, uint8_t 
                              size_t cid_size, void *user_data) {
   struct quic_connection *connection = user_data;
   struct quic_endpoint *endpoint = connection->endpoint;
-  random_bytes(cid->data, cid_size);
+  endpoint_new_id(endpoint, cid->data, cid_size);
   cid->datalen = cid_size;
   if (ngtcp2_crypto_generate_stateless_reset_token(token, endpoint->secret,
                                                    sizeof(endpoint->secret), cid) != 0 ||
@@ -57,7 +57,7 @@ static int handshake_completed(ngtcp2_conn *conn, void *user_data) {
     return NGTCP2_ERR_CALLBACK_FAILURE;
   }
   connection->state = CONNECTION_ESTABLISHED;
-  connection->established = clock_now();
+  connection->path_since = clock_now();
   if (connection->is_client) {
     if (connection->handler.established != NULL) {
       connection->handler.established(connection, connection->context);
@@ -154,6 +154,17 @@ static int datagram_lost(ngtcp2_conn *conn UNUSED, uint64_t id UNUSED, void *use
   return 0;
 }
 
+/* Told to the owner when ngtcp2 is off the stack: he may want to move again at once. */
+static int path_validated(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, const ngtcp2_path *path,
+                          const ngtcp2_path *old_path UNUSED, ngtcp2_path_validation_result result,
+                          void *user_data) {
+  struct quic_connection *connection = user_data;
+  if (connection->moving != 0 && route_number(path) == connection->moving) {
+    connection->moved = result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS ? MOVE_DONE : MOVE_FAILED;
+  }
+  return 0;
+}
+
 static int stateless_reset_received(ngtcp2_conn *conn UNUSED,
                                     const ngtcp2_pkt_stateless_reset *reset UNUSED,
                                     void *user_data) {
@@ -175,7 +186,8 @@ static int stateless_reset_received(ngtcp2_conn *conn UNUSED,
   .stream_open = stream_opened, .recv_stream_data = stream_data,                                   \
   .acked_stream_data_offset = stream_data_acknowledged, .stream_close = stream_closed,             \
   .stream_reset = stream_reset, .recv_datagram = datagram_received,                                \
-  .lost_datagram = datagram_lost, .recv_stateless_reset = stateless_reset_received
+  .lost_datagram = datagram_lost, .recv_stateless_reset = stateless_reset_received,                \
+  .path_validation = path_validated
 
 const ngtcp2_callbacks connection_client_callbacks = {
     COMMON_CALLBACKS,

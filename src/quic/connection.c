@@ -53,6 +53,7 @@ static void connection_free(struct quic_connection *connection) {
     ngtcp2_conn_del(connection->conn);
   }
   tls_clear(&connection->tls);
+  race_end(connection);
   qlog_close(connection);
   if (connection->previous != NULL) {
     connection->previous->next = connection->next;
@@ -69,7 +70,7 @@ static void connection_free(struct quic_connection *connection) {
 /* A Connection ID of ours, in the table. */
 static int connection_new_id(struct quic_connection *connection, ngtcp2_cid *id) {
   id->datalen = CONNECTION_ID_SIZE;
-  random_bytes(id->data, id->datalen);
+  endpoint_new_id(connection->endpoint, id->data, id->datalen);
   return cid_table_add(connection->endpoint->cids, id->data, id->datalen, connection,
                        &connection->ids);
 }
@@ -141,9 +142,16 @@ int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *targe
     code = connection_new_id(connection, &id);
   }
   if (code == 0) {
-    /* RFC 9000 section 7.2: at least 8 unpredictable bytes. */
+    code = race_begin(connection, &target->remote);
+  }
+  if (code == 0) {
+    /* RFC 9000 section 7.2: at least 8 unpredictable bytes; a route id before them is none. */
     first_destination.datalen = 18;
     random_bytes(first_destination.data, first_destination.datalen);
+    if (target->peer_route_id != 0) {
+      struct writer writer = writer_init(first_destination.data, ROUTE_ID_SIZE);
+      writer_u32(&writer, target->peer_route_id);
+    }
     connection_settings(connection, &id, target->parameters.handshake_timeout, now, &settings);
     connection_transport_parameters(&target->parameters, &params);
     if (ngtcp2_conn_client_new(&connection->conn, &first_destination, &id, &path.path,

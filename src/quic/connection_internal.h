@@ -17,6 +17,17 @@ enum connection_state {
   CONNECTION_ENDING, /* `close` is filled; the next flush tells the peer and the owner, and frees */
 };
 
+/* How a client's move to another route ended. */
+enum connection_move { MOVE_UNDECIDED, MOVE_DONE, MOVE_FAILED };
+
+/* A client's first packets and where else they may be said, until somebody answers. */
+struct connection_race {
+  size_t candidate_count, packet_count;
+  struct address candidates[CANDIDATES_MAX];
+  size_t sizes[FLIGHT_PACKETS];
+  uint8_t packets[FLIGHT_PACKETS][UDP_PAYLOAD_MAX];
+};
+
 struct quic_connection {
   struct timer timer; /* first: a timer that fires is its connection */
   struct quic_endpoint *endpoint;
@@ -41,8 +52,14 @@ struct quic_connection {
   struct quic_stream *streams; /* all, doubly linked */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
   uint64_t next_datagram_id;
-  uint64_t time;          /* the latest that ngtcp2 was told: for it, time may not go back */
-  uint64_t established;   /* when the handshake was complete, nanoseconds */
+  uint64_t time;                /* the latest that ngtcp2 was told: for it, time may not go back */
+  struct connection_race *race; /* a client's, during the handshake */
+  bool answered;                /* somebody has answered: no more candidates */
+  uint16_t moving;              /* number of the route that a migration tries; 0: none */
+  enum connection_move moved;
+  uint64_t unanswered;  /* nanoseconds, of the first packet that asks for an answer since one came;
+                           0: none */
+  uint64_t path_since;  /* nanoseconds, when the present path was taken */
   uint16_t current_route; /* number of the route that packets go by */
 
   struct quic_close close;
@@ -106,6 +123,17 @@ bool stream_has_unsent(const struct quic_stream *stream);
 size_t stream_unsent(const struct quic_stream *stream, ngtcp2_vec *pieces, size_t max, bool *fin);
 void stream_sent(struct quic_stream *stream, size_t size, bool fin);
 void stream_acknowledged(struct quic_stream *stream, uint64_t offset);
+
+/* race.c */
+
+int race_begin(struct quic_connection *connection, const struct address *remote) MUST_CHECK;
+void race_end(struct quic_connection *connection);
+bool race_has(const struct quic_connection *connection, const struct address *remote);
+/* Says a packet of the first flight at the other candidates too. */
+void race_sent(struct quic_connection *connection, const uint8_t *packet, size_t size);
+
+/* migration.c: after ngtcp2 has been called */
+void migration_settle(struct quic_connection *connection);
 
 /* qlog.c */
 void qlog_open(struct quic_connection *connection, const ngtcp2_cid *id, ngtcp2_settings *settings);

@@ -20,6 +20,13 @@ static uint64_t connection_time(struct quic_connection *connection, uint64_t now
 static struct route *connection_route_of(struct quic_connection *connection,
                                          const struct udp_packet *packet, uint64_t now) {
   struct route *route = route_table_find(&connection->routes, &packet->remote);
+  if (route == NULL && connection->state == CONNECTION_HANDSHAKE &&
+      (!connection->is_client || race_has(connection, &packet->remote))) {
+    /* During the handshake every way to the peer is the same path, and the last that brought
+     * something is the one to answer by. */
+    route = route_table_by_number(&connection->routes, connection->current_route);
+    route->remote = packet->remote;
+  }
   if (route == NULL && !connection->is_client && connection->state == CONNECTION_ESTABLISHED) {
     route = route_table_add(&connection->routes, &packet->remote, connection->current_route, now);
   }
@@ -36,6 +43,7 @@ static void connection_note_path(struct quic_connection *connection) {
     return;
   }
   connection->current_route = number;
+  connection->path_since = connection->time;
   if (connection->state == CONNECTION_ESTABLISHED && connection->handler.remote_changed != NULL) {
     connection->handler.remote_changed(connection, connection->context);
   }
@@ -64,7 +72,13 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
   if (status != 0) {
     connection_fail(connection, status);
   } else {
+    connection->answered = true;
+    connection->unanswered = 0;
+    if (connection->state == CONNECTION_ESTABLISHED) {
+      race_end(connection);
+    }
     connection_note_path(connection);
+    migration_settle(connection);
   }
   endpoint_mark_ready(connection->endpoint, connection);
 }
@@ -81,7 +95,9 @@ void connection_commit(struct quic_connection *connection, const ngtcp2_path *pa
   if (!connection->is_client) {
     local = route->local;
   }
-  transmit_commit(&connection->endpoint->transmit, &route->remote, &local, info->ecn, size);
+  struct transmit *transmit = &connection->endpoint->transmit;
+  transmit_commit(transmit, &route->remote, &local, info->ecn, size);
+  race_sent(connection, transmit->packets[transmit->count - 1].data, size);
   connection->sent_packets++;
   connection->sent_bytes += size;
 }
@@ -167,6 +183,7 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
     return true;
   }
   connection_note_path(connection);
+  migration_settle(connection);
   ngtcp2_conn_update_pkt_tx_time(connection->conn, now);
   if (timer_set_put(connection->endpoint->timers, &connection->timer,
                     ngtcp2_conn_get_expiry(connection->conn)) != 0) {
@@ -185,6 +202,8 @@ void connection_expire(struct quic_connection *connection, uint64_t now) {
   connection->in_library = false;
   if (status != 0) {
     connection_fail(connection, status);
+  } else {
+    migration_settle(connection);
   }
   endpoint_mark_ready(connection->endpoint, connection);
 }
@@ -227,7 +246,7 @@ bool quic_connection_path_mtu_settled(const struct quic_connection *connection) 
   }
   /* A probe is given up after three losses, one to three PTOs apart, and there are six sizes. */
   uint64_t due =
-      connection->established + NANOSECONDS_PER_SECOND + 30 * ngtcp2_conn_get_pto(connection->conn);
+      connection->path_since + NANOSECONDS_PER_SECOND + 30 * ngtcp2_conn_get_pto(connection->conn);
   return clock_now() > due;
 }
 
@@ -275,6 +294,9 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     }
     if (accepted) {
       connection->next_datagram_id++;
+      if (connection->unanswered == 0) {
+        connection->unanswered = now;
+      }
       return 0;
     }
     if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush, which

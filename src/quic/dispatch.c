@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/span.h"
 #include "quic/connection_internal.h"
 
 enum {
@@ -51,7 +52,7 @@ static void send_retry(struct quic_endpoint *endpoint, const struct udp_packet *
   struct sockaddr_storage remote;
   socklen_t remote_size = address_to_sockaddr(&packet->remote, &remote);
   ngtcp2_cid id = {.datalen = CONNECTION_ID_SIZE};
-  random_bytes(id.data, id.datalen);
+  endpoint_new_id(endpoint, id.data, id.datalen);
   uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
   ngtcp2_ssize token_size = ngtcp2_crypto_generate_retry_token2(
       token, endpoint->secret, sizeof(endpoint->secret), header->version,
@@ -154,8 +155,42 @@ static void dispatch_initial(struct quic_endpoint *endpoint, const struct udp_pa
   connection_receive(connection, packet, now);
 }
 
+/* The first bytes of the Destination Connection ID of any QUIC packet (RFC 8999 section 5). */
+static bool read_route_id(const struct udp_packet *packet, uint32_t *route_id) {
+  struct reader reader = reader_init(packet->data, packet->size);
+  bool is_long = (reader_u8(&reader) & 0x80) != 0;
+  if (is_long) {
+    (void)reader_u32(&reader);
+    if (reader_u8(&reader) < ROUTE_ID_SIZE) {
+      return false;
+    }
+  }
+  *route_id = reader_u32(&reader);
+  return !reader.failed;
+}
+
+/* A TRS's work; it comes before everything else, since under load nearly every packet is such. */
+static bool forward(struct quic_endpoint *endpoint, const struct udp_packet *packet) {
+  uint32_t route_id;
+  struct address remote;
+  struct ip_address local;
+  if (!read_route_id(packet, &route_id) ||
+      !endpoint->forwarder.forward(&packet->remote, route_id, packet->size, &remote, &local,
+                                   endpoint->forwarder.context)) {
+    return false;
+  }
+  if (!transmit_forward(&endpoint->transmit, &remote, &local, packet->ecn, packet->data,
+                        packet->size)) {
+    endpoint->counters.dropped++;
+  }
+  return true;
+}
+
 void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,
                        uint64_t now) {
+  if (endpoint->forwarder.forward != NULL && forward(endpoint, packet)) {
+    return;
+  }
   ngtcp2_version_cid ids;
   int status = ngtcp2_pkt_decode_version_cid(&ids, packet->data, packet->size, CONNECTION_ID_SIZE);
   bool is_long = packet->size > 0 && (packet->data[0] & 0x80) != 0;

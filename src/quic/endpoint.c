@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/random.h"
+#include "base/span.h"
 #include "quic/connection_internal.h"
 
 /* Batches read before the loop turns, so that timers and other sockets get their time. */
@@ -58,6 +60,37 @@ void quic_endpoint_withdraw(struct quic_endpoint *endpoint, const char *alpn) {
     }
     connection->tls.service = NULL;
   }
+}
+
+/* --- relaying --- */
+
+void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t size) {
+  random_bytes(id, size);
+  if (endpoint->route_id != 0) {
+    struct writer writer = writer_init(id, size);
+    writer_u32(&writer, endpoint->route_id);
+  }
+}
+
+void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_id) {
+  endpoint->route_id = route_id;
+}
+
+void quic_endpoint_set_forwarder(struct quic_endpoint *endpoint,
+                                 const struct quic_forwarder *forwarder) {
+  endpoint->forwarder = forwarder == NULL ? (struct quic_forwarder){0} : *forwarder;
+}
+
+void quic_endpoint_punch(struct quic_endpoint *endpoint, const struct address *remote) {
+  enum { PUNCH_SIZE = 21 }; /* looks like a short header packet, and is too short to be answered */
+  uint8_t *slot = transmit_slot(&endpoint->transmit);
+  if (slot == NULL) {
+    return;
+  }
+  random_bytes(slot, PUNCH_SIZE);
+  slot[0] = (uint8_t)(0x40 | (slot[0] & 0x3f));
+  const struct ip_address any = {0};
+  transmit_commit(&endpoint->transmit, remote, &any, 0, PUNCH_SIZE);
 }
 
 /* --- the ready list --- */
@@ -137,6 +170,14 @@ static void endpoint_prepare(uv_prepare_t *prepare) {
 
 /* --- receiving --- */
 
+/* What was forwarded lies in the socket's storage, which the next batch overwrites. */
+static void endpoint_send_forwarded(struct quic_endpoint *endpoint) {
+  int index = transmit_keep(&endpoint->transmit);
+  if (index >= 0) {
+    endpoint_await_writable(endpoint, index);
+  }
+}
+
 static void endpoint_receive(struct endpoint_socket *socket) {
   struct quic_endpoint *endpoint = socket->endpoint;
   for (int batch = 0; batch < RECEIVE_BATCHES; batch++) {
@@ -152,6 +193,9 @@ static void endpoint_receive(struct endpoint_socket *socket) {
       endpoint->counters.received_packets++;
       endpoint->counters.received_bytes += packets[i].size;
       endpoint_dispatch(endpoint, &packets[i], now);
+    }
+    if (endpoint->forwarder.forward != NULL) {
+      endpoint_send_forwarded(endpoint);
     }
     if (count < UDP_BATCH) {
       return;

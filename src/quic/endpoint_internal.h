@@ -23,7 +23,9 @@ struct quic_endpoint {
   const struct log *log;
   uint8_t secret[QUIC_SECRET_SIZE];
   size_t retry_threshold, half_open_max, connections_max;
-  char *qlog_folder; /* or NULL */
+  char *qlog_folder;               /* or NULL */
+  uint32_t route_id;               /* 0: none */
+  struct quic_forwarder forwarder; /* `forward` NULL: none */
 
   struct endpoint_socket sockets[2]; /* IPv4, IPv6 */
   struct transmit transmit;
@@ -58,6 +60,9 @@ unsigned endpoint_alpns(const struct quic_endpoint *endpoint, gnutls_datum_t alp
  * waits. */
 void endpoint_mark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection);
 void endpoint_unmark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection);
+
+/* Fills a Connection ID of ours: route id, if there is one, and random bytes. */
+void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t size);
 
 /* dispatch.c: one packet from the network. */
 void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,

@@ -20,6 +20,9 @@ enum {
   STREAM_WINDOW = 64 << 10,      /* unread bytes a stream; signalling messages are smaller */
   CONNECTION_WINDOW = 512 << 10, /* unread bytes a connection */
   STREAM_PENDING_MAX = 1 << 20,  /* bytes of ours not yet acknowledged, a stream */
+  CANDIDATES_MAX = 16,           /* addresses of a peer tried at the same time */
+  FLIGHT_PACKETS = 2,            /* of a client's first flight, kept to be said again elsewhere */
+  ROUTE_ID_SIZE = 4,             /* bytes of a Connection ID by which a TRS routes (design 5) */
   SERVICES_MAX = 16,
   TRANSMIT_BATCH = 64, /* packets gathered before a system call */
   STATELESS_RESETS_PER_SECOND = 100,

@@ -45,8 +45,10 @@ struct quic_close {
 struct quic_handler {
   void (*established)(struct quic_connection *connection, void *context); /* client's side only */
   void (*closed)(struct quic_connection *connection, const struct quic_close *close, void *context);
-  /* The peer's address changed (NAT rebinding, migration). May be NULL. */
+  /* The peer's address, or the way to it, changed (NAT rebinding, migration). May be NULL. */
   void (*remote_changed)(struct quic_connection *connection, void *context);
+  /* What quic_connection_migrate began is over. May be NULL. */
+  void (*migrated)(struct quic_connection *connection, bool success, void *context);
 };
 
 struct quic_stream_handler {
@@ -134,6 +136,28 @@ int quic_endpoint_serve(struct quic_endpoint *endpoint, const struct quic_servic
 /* New connections for it are refused; those that are go on. */
 void quic_endpoint_withdraw(struct quic_endpoint *endpoint, const char *alpn);
 
+/* --- relaying (design 5) --- */
+
+/* From now on the Connection IDs issued here begin with these 32 bits, by which a TRS finds this
+ * endpoint; 0: random ones. */
+void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_id);
+
+/* A TRS's part: is asked for each packet that belongs to no connection of this endpoint, with where
+ * it came from and the first 32 bits of its Destination Connection ID. True: the packet goes on to
+ * *remote, unchanged, from the address `*local` (family 0: the kernel's choice). */
+struct quic_forwarder {
+  bool (*forward)(const struct address *source, uint32_t route_id, size_t size,
+                  struct address *remote, struct ip_address *local, void *context);
+  void *context;
+};
+/* Copied; NULL: no more. */
+void quic_endpoint_set_forwarder(struct quic_endpoint *endpoint,
+                                 const struct quic_forwarder *forwarder);
+
+/* Sends one small packet that means nothing, so that our NAT and firewall let packets from `remote`
+ * in. */
+void quic_endpoint_punch(struct quic_endpoint *endpoint, const struct address *remote);
+
 /* --- connection --- */
 
 struct quic_target {
@@ -142,7 +166,9 @@ struct quic_target {
   const struct pki_credentials *credentials; /* NULL: anonymous, for sign-up */
   const struct pki_trust *trust;
   enum pki_purpose peer_purpose;
-  const char *peer_name; /* the certificate must bear it; NULL: any name */
+  const char *peer_name;  /* the certificate must bear it; NULL: any name */
+  uint32_t peer_route_id; /* our first packets' Connection IDs begin with it, so that a TRS can
+                             carry them; 0: they need no TRS */
   struct quic_parameters parameters;
   const struct quic_handler *handler;
   void *context;
@@ -151,6 +177,24 @@ struct quic_target {
  * socket or route is ERROR_UNREACHABLE. */
 int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *target,
                  struct quic_connection **connection, struct error *error) MUST_CHECK;
+
+/* Client, during the handshake: another address at which the peer may be, or a TRS that leads to
+ * it. What was said so far is said there too, and the first address that answers is kept (design
+ * 4). After the handshake, and for an address that is a candidate already, nothing happens. */
+void quic_connection_add_candidate(struct quic_connection *connection,
+                                   const struct address *remote);
+
+/* Client, after `established`: moves the connection to another address of the peer, or to a TRS.
+ * `immediately`: at once, because the present path is dead; otherwise only when the new path is
+ * validated. `migrated` tells the outcome. ERROR_AGAIN: not now (the handshake is not confirmed, a
+ * migration is under way, no spare Connection ID); ERROR_INVALID: a server cannot. */
+int quic_connection_migrate(struct quic_connection *connection, const struct address *remote,
+                            bool immediately) MUST_CHECK;
+
+/* Nanoseconds for which nothing came although something that asks for an answer was sent; 0: all is
+ * well. Compare with three times quic_connection_probe_timeout to call a path dead. */
+uint64_t quic_connection_silence(const struct quic_connection *connection, uint64_t now);
+uint64_t quic_connection_probe_timeout(const struct quic_connection *connection);
 
 void quic_connection_set_handler(struct quic_connection *connection,
                                  const struct quic_handler *handler, void *context);

@@ -47,15 +47,33 @@ struct route *route_table_add(struct route_table *table, const struct address *r
   if (number == 0) { /* after 65,535 moves; by now the low numbers are long forgotten */
     number = table->last_number = 1;
   }
-  *route = (struct route){
-      .number = number, .host = host != 0 ? host : number, .remote = *remote, .heard = now};
+  *route = (struct route){.number = number,
+                          .host = host != 0 ? host : number,
+                          .origin = 1,
+                          .remote = *remote,
+                          .heard = now};
+  return route;
+}
+
+struct route *route_table_move(struct route_table *table, const struct address *remote,
+                               uint16_t keep, uint64_t now) {
+  struct route *before = route_table_find(table, remote);
+  if (before != NULL && before->number != keep) {
+    before->number = 0;
+    before = NULL;
+  }
+  if (before != NULL) {
+    return NULL;
+  }
+  struct route *route = route_table_add(table, remote, keep, now);
+  route->origin = route->number == 1 ? 2 : route->number;
   return route;
 }
 
 void route_path(const struct route *route, struct virtual_path *path) {
   memset(path, 0, sizeof(*path));
   path->local.sin_family = AF_INET;
-  path->local.sin_addr.s_addr = htonl(1);
+  path->local.sin_addr.s_addr = htonl(route->origin);
   path->remote.sin_family = AF_INET;
   path->remote.sin_addr.s_addr = htonl(route->host);
   path->remote.sin_port = htons(route->number);

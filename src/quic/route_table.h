@@ -17,6 +17,7 @@ struct route {
   uint16_t number; /* from 1; 0: the slot is free */
   uint16_t host;   /* the number of the first route to the same IP address: tells a NAT's new port
                       from a new network, which QUIC treats apart (RFC 9000 section 9.4) */
+  uint16_t origin; /* stands for our own end: a client's moves begin at a new one */
   struct address remote;
   struct ip_address local; /* where its packets arrive; family 0: none came yet */
   uint64_t heard;          /* nanoseconds */
@@ -40,6 +41,11 @@ struct route *route_table_by_number(struct route_table *table, uint16_t number);
  * `keep`. */
 struct route *route_table_add(struct route_table *table, const struct address *remote,
                               uint16_t keep, uint64_t now);
+
+/* A route that a client moves to: always a new number with an origin of its own, also for a remote
+ * that had one before, since ngtcp2 1.11 must not come back to a path that it has left. */
+struct route *route_table_move(struct route_table *table, const struct address *remote,
+                               uint16_t keep, uint64_t now);
 
 void route_path(const struct route *route, struct virtual_path *path);
 /* The number of the route that a path of ngtcp2's stands for. */

@@ -1,5 +1,7 @@
 #include "quic/transmit.h"
 
+#include <string.h>
+
 static int transmit_socket_index(const struct udp_packet *packet) {
   return packet->remote.ip.family == 6 ? 1 : 0;
 }
@@ -52,4 +54,27 @@ void transmit_commit(struct transmit *transmit, const struct address *remote,
   transmit->count++;
   transmit->sent_packets++;
   transmit->sent_bytes += size;
+}
+
+bool transmit_forward(struct transmit *transmit, const struct address *remote,
+                      const struct ip_address *local, uint8_t ecn, const uint8_t *data,
+                      size_t size) {
+  if (size > UDP_PAYLOAD_MAX || transmit_slot(transmit) == NULL) {
+    return false;
+  }
+  transmit_commit(transmit, remote, local, ecn, size);
+  transmit->packets[transmit->count - 1].data = data;
+  return true;
+}
+
+int transmit_keep(struct transmit *transmit) {
+  int index = transmit_flush(transmit);
+  for (size_t i = transmit->sent; i < transmit->count; i++) {
+    struct udp_packet *packet = &transmit->packets[i];
+    if (packet->data != transmit->storage[i]) {
+      memcpy(transmit->storage[i], packet->data, packet->size);
+      packet->data = transmit->storage[i];
+    }
+  }
+  return index;
 }

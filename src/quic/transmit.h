@@ -23,6 +23,13 @@ uint8_t *transmit_slot(struct transmit *transmit);
 /* The slot now holds a packet of `size` bytes for `remote`; `local` may be unset. */
 void transmit_commit(struct transmit *transmit, const struct address *remote,
                      const struct ip_address *local, uint8_t ecn, size_t size);
+/* A packet that lies elsewhere, until transmit_keep; false: no room, the packet is lost. */
+bool transmit_forward(struct transmit *transmit, const struct address *remote,
+                      const struct ip_address *local, uint8_t ecn, const uint8_t *data,
+                      size_t size);
+/* Before the memory that transmit_forward was given is used again: sends, and keeps a copy of what
+ * the socket does not take. Returns as transmit_flush. */
+int transmit_keep(struct transmit *transmit);
 /* Hands the batch to the kernel. Returns the index of the socket (0: IPv4, 1: IPv6) that has to
  * become writable first, or -1 when all is gone. */
 int transmit_flush(struct transmit *transmit);

@@ -29,8 +29,16 @@ static void side_remote_changed(struct quic_connection *connection UNUSED, void 
   ((struct side *)context)->remote_changes++;
 }
 
-const struct quic_handler handler = {
-    .established = side_established, .closed = side_closed, .remote_changed = side_remote_changed};
+static void side_migrated(struct quic_connection *connection UNUSED, bool success, void *context) {
+  struct side *side = context;
+  side->moves++;
+  side->last_move = success;
+}
+
+const struct quic_handler handler = {.established = side_established,
+                                     .closed = side_closed,
+                                     .remote_changed = side_remote_changed,
+                                     .migrated = side_migrated};
 
 static void side_datagram(struct quic_connection *connection UNUSED, struct span data,
                           void *context) {

@@ -21,12 +21,15 @@ struct side {
   unsigned streams_closed;
   unsigned remote_changes;
   bool writable;
+  unsigned moves; /* migrations that ended */
+  bool last_move;
 };
 
 /* The usual pair: alice connects to bob. */
 struct pair {
   struct quic_endpoint *client_endpoint, *server_endpoint;
   struct side client, server;
+  uint16_t expected_port; /* for conditions */
 };
 
 /* The network that all tests of a program share; set up and torn down by the group. */
