@@ -1,8 +1,11 @@
 /* UDP sockets that read and write in batches, and tell and choose the local address of each
- * packet, so that a host with several addresses answers from the one that was asked. */
+ * packet, so that a host with several addresses answers from the one that was asked. Where the
+ * kernel can, packets of one size for one remote cross it as one message each way (UDP_SEGMENT,
+ * UDP_GRO); callers see packets only. */
 #ifndef CYPHONIC_NET_UDP_H
 #define CYPHONIC_NET_UDP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +15,9 @@
 struct udp_socket;
 
 enum {
-  UDP_BATCH = 64,            /* packets a system call */
+  UDP_RECEIVE_MESSAGES = 16, /* a system call; each is one packet, or several joined */
+  UDP_SEGMENTS_MAX = 128,    /* packets joined in a message; Linux joins no more */
+  UDP_BATCH = UDP_RECEIVE_MESSAGES * UDP_SEGMENTS_MAX, /* packets received by a call */
   UDP_PACKET_SIZE = 2048,    /* room for a received packet; longer ones are dropped and counted */
   UDP_BUFFER_SIZE = 4 << 20, /* asked of the kernel each way; what it grants is used */
 };
@@ -39,9 +44,14 @@ int udp_socket_descriptor(const struct udp_socket *socket);
 uint16_t udp_socket_port(const struct udp_socket *socket);
 
 /* Up to UDP_BATCH packets, without waiting. They stay in the socket's storage until the next call.
- * Returns 0 with *count (0: nothing there), or ERROR_SYSTEM. */
+ * Returns 0 with *count (0: nothing there, or nothing fit to be seen), or ERROR_SYSTEM. */
 int udp_socket_receive(struct udp_socket *socket, const struct udp_packet **packets, size_t *count,
                        struct error *error) MUST_CHECK;
+/* Whether the last call took as many messages as one may, so that more may be waiting: another
+ * finds out. If not, the socket was empty, and another would be a system call for nothing. *count
+ * does not tell, since a message may hold many packets. Nothing waits but in the kernel: to stop
+ * early is safe, the descriptor stays readable. */
+bool udp_socket_has_more(const struct udp_socket *socket);
 
 /* Sends in order. *sent counts the packets taken or given up: one the kernel refuses for its own
  * sake (EMSGSIZE, ENETUNREACH, EPERM ...) is counted in the counters and skipped, as if lost on the
@@ -52,8 +62,9 @@ int udp_socket_send(struct udp_socket *socket, const struct udp_packet *packets,
 
 struct udp_counters {
   uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
-  uint64_t refused;   /* by the kernel, for the packet's own sake */
-  uint64_t truncated; /* longer than UDP_PACKET_SIZE */
+  uint64_t refused;      /* by the kernel, for the packet's own sake */
+  uint64_t truncated;    /* longer than UDP_PACKET_SIZE, or beyond UDP_SEGMENTS_MAX of a message */
+  bool segmentation_off; /* the kernel or a device refused a train; packets go one by one since */
 };
 void udp_socket_counters(const struct udp_socket *socket, struct udp_counters *counters);
 

@@ -1,8 +1,10 @@
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
+#include "nms/grant.h"
 #include "nms/message.h"
+#include "nms/relay_choice.h"
+#include "nms/relay_message.h"
 #include "nms/service.h"
 
 enum { CONFIRMATION_MILLISECONDS = 5000 };
@@ -87,8 +89,32 @@ static int send_route(struct nms_service *nms, const struct pair *pair,
   return code;
 }
 
+/* What both nodes are told of their TRS: the same, byte for byte. */
+struct offer {
+  const struct relay *relay; /* NULL: there is none */
+  uint8_t *grant;            /* the caller frees it */
+  size_t grant_size;
+};
+
+static int make_offer(struct nms_service *nms, const struct relay *relay,
+                      const struct directory_entry *initiator,
+                      const struct directory_entry *responder, struct offer *offer,
+                      struct error *error) {
+  *offer = (struct offer){.relay = relay};
+  if (relay == NULL) {
+    return 0;
+  }
+  const struct grant grant = {
+      .relay = relay->name,
+      .first = {.fqdn = initiator->fqdn, .route_id = initiator->route_id},
+      .second = {.fqdn = responder->fqdn, .route_id = responder->route_id},
+      .expires = nms_wall(nms) + GRANT_SECONDS,
+  };
+  return grant_build(&grant, nms->config.credentials, &offer->grant, &offer->grant_size, error);
+}
+
 /* Tells `receiver` how to reach `peer`. */
-static int push(struct nms_service *nms, const struct pair *pair,
+static int push(struct nms_service *nms, const struct pair *pair, const struct offer *offer,
                 const struct directory_entry *receiver, const struct directory_entry *peer,
                 struct error *error) {
   bool initiator = receiver->device_id == pair->initiator_id;
@@ -103,18 +129,27 @@ static int push(struct nms_service *nms, const struct pair *pair,
   Cyphonic__RouteDirection route = CYPHONIC__ROUTE_DIRECTION__INIT;
   route.direction_id = pair->direction_id;
   route.pattern = (uint32_t)direction->rule.pattern;
-  route.role = initiator == direction->rule.initiator_is_client
+  route.role = initiator == direction_initiator_is_client(&direction->rule)
                    ? CYPHONIC__ROUTE_DIRECTION__ROLE__CLIENT
                    : CYPHONIC__ROUTE_DIRECTION__ROLE__SERVER;
   route.initiator = initiator;
-  char fqdn[PKI_NAME_SIZE]; /* protobuf-c knows no const */
-  memcpy(fqdn, peer->fqdn, sizeof(fqdn));
-  route.fqdn = fqdn;
+  route.fqdn = nms_message_text(peer->fqdn);
   route.public_key = nms_message_data(peer->public_key, sizeof(peer->public_key));
   route.ipv4 = nms_message_ip(&peer->ipv4);
   route.ipv6 = nms_message_ip(&peer->ipv6);
   route.n_candidates = candidates->count;
   route.candidates = endpoints;
+  route.route_id = peer->route_id;
+  struct relay_message relay;
+  Cyphonic__RelayOffer relay_offer = CYPHONIC__RELAY_OFFER__INIT;
+  if (offer->relay != NULL) {
+    relay_message_init(&relay, offer->relay);
+    relay_offer.name = relay.name;
+    relay_offer.n_addresses = relay.address_count;
+    relay_offer.addresses = relay.addresses;
+    relay_offer.grant = nms_message_data(offer->grant, offer->grant_size);
+    route.relay = &relay_offer;
+  }
   Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_ROUTE_DIRECTION;
   message.route_direction = &route;
@@ -124,17 +159,17 @@ static int push(struct nms_service *nms, const struct pair *pair,
 /* To both at once; the peer first, whose way to go is the longer one. The pair is kept only when
  * both have been told, so that who asks after a failure gets another try. */
 static void push_both(struct nms_request *request, const struct pair *pair,
-                      const struct directory_entry *own, const struct directory_entry *other,
-                      struct store_device *peer) {
+                      const struct offer *offer, const struct directory_entry *own,
+                      const struct directory_entry *other, struct store_device *peer) {
   struct nms_service *nms = request->nms;
   struct error error = {0};
-  if (push(nms, pair, other, own, &error) != 0) {
+  if (push(nms, pair, offer, other, own, &error) != 0) {
     log_warning(nms->config.log, "direction-not-pushed", "to=peer cause=\"%s\"", error.message);
     reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__PEER_OFFLINE, 0,
                     (char[]){"the peer cannot be told just now; try again"});
     return;
   }
-  if (push(nms, pair, own, other, &error) != 0) {
+  if (push(nms, pair, offer, own, other, &error) != 0) {
     nms_refuse_fault(nms, request->exchange, &error);
     return;
   }
@@ -160,10 +195,31 @@ static const struct pair *under_way(struct nms_request *request, const struct di
   return holds && !has_it ? pair : NULL;
 }
 
-static void direct(struct nms_request *request, struct directory_entry *own,
-                   struct directory_entry *other, struct store_device *peer) {
+/* More names than there can be TRSs cannot all be of any; comparing them would cost too much. */
+static size_t failed_count(const Cyphonic__DirectionRequest *message) {
+  return message->n_failed_relays < RELAYS_MAX ? message->n_failed_relays : RELAYS_MAX;
+}
+
+static void refuse_without_relay(struct nms_request *request, struct store_device *peer) {
   struct nms_service *nms = request->nms;
-  const struct pair *known = under_way(request, own, other);
+  bool has_relay = relay_registry_first(nms->relays) != NULL;
+  log_info(nms->config.log, "direction-needs-relay", "pattern=3 relays=%zu",
+           relay_registry_count(nms->relays));
+  reply_direction(
+      request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__NEEDS_RELAY, 0,
+      has_relay
+          ? (char[]){"the two nodes cannot reach each other directly, and no relay of this network "
+                     "works for them"}
+          : (char[]){"the two nodes cannot reach each other directly, and this network has no "
+                     "relay"});
+}
+
+static void direct(struct nms_request *request, const Cyphonic__DirectionRequest *message,
+                   struct directory_entry *own, struct directory_entry *other,
+                   struct store_device *peer) {
+  struct nms_service *nms = request->nms;
+  /* Who names a relay that failed has the direction that named it, and needs another. */
+  const struct pair *known = message->n_failed_relays == 0 ? under_way(request, own, other) : NULL;
   if (known != NULL) {
     reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED,
                     known->direction_id, (char[]){""});
@@ -174,18 +230,32 @@ static void direct(struct nms_request *request, struct directory_entry *own,
                       .initiator_revision = own->revision,
                       .responder_revision = other->revision};
   direction_choose(&own->view, &other->view, &pair.direction);
-  if (pair.direction.rule.pattern == PATTERN_RELAY) {
-    log_info(nms->config.log, "direction-needs-relay", "pattern=3");
-    reply_direction(request, peer, CYPHONIC__DIRECTION_RESPONSE__STATUS__NEEDS_RELAY, 0,
-                    (char[]){"the two nodes cannot reach each other directly, and this network has "
-                             "no relay"});
+  direction_add_upgrade(&own->view, &other->view, &pair.direction);
+  const struct relay *relay =
+      relay_choose(relay_registry_first(nms->relays), &own->relays, &other->relays,
+                   message->failed_relays, failed_count(message));
+  if (pair.direction.rule.pattern == PATTERN_RELAY && relay == NULL) {
+    refuse_without_relay(request, peer);
     return;
   }
+  struct offer offer;
+  struct error error = {0};
+  if (make_offer(nms, relay, own, other, &offer, &error) != 0) {
+    if (pair.direction.rule.pattern == PATTERN_RELAY) {
+      nms_refuse_fault(nms, request->exchange, &error);
+      return;
+    }
+    /* The direct way is there without it. */
+    log_warning(nms->config.log, "relay-not-granted", "cause=\"%s\"", error.message);
+    offer.relay = NULL;
+  }
   pair.direction_id = next_direction_id(nms);
-  log_debug(nms->config.log, "direction", "initiator=%s responder=%s pattern=%d client=%s",
+  log_debug(nms->config.log, "direction", "initiator=%s responder=%s pattern=%d client=%s relay=%s",
             own->fqdn, other->fqdn, (int)pair.direction.rule.pattern,
-            pair.direction.rule.initiator_is_client ? "initiator" : "responder");
-  push_both(request, &pair, own, other, peer);
+            direction_initiator_is_client(&pair.direction.rule) ? "initiator" : "responder",
+            offer.relay != NULL ? offer.relay->name : "none");
+  push_both(request, &pair, &offer, own, other, peer);
+  free(offer.grant);
 }
 
 void nms_answer_direction(struct nms_request *request, const Cyphonic__DirectionRequest *message) {
@@ -218,5 +288,5 @@ void nms_answer_direction(struct nms_request *request, const Cyphonic__Direction
                     (char[]){"the peer is known, but not here now"});
     return;
   }
-  direct(request, own, other, &peer);
+  direct(request, message, own, other, &peer);
 }

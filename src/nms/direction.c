@@ -28,6 +28,10 @@ struct direction_rule direction_table(enum direction_situation initiator,
   return table[initiator][responder];
 }
 
+bool direction_initiator_is_client(const struct direction_rule *rule) {
+  return rule->pattern == PATTERN_RELAY || rule->initiator_is_client;
+}
+
 /* Has an address of the family that is reachable as it is. */
 static bool is_reachable(const struct view *view, int family) {
   const struct view_side *side = view_side(view, family);
@@ -72,14 +76,17 @@ static void add_candidate(struct direction_candidates *candidates, const struct 
   }
 }
 
+static bool is_link_wide(const struct ip_address *ip) {
+  return ip_address_is_loopback(ip) || ip_address_is_link_local(ip) || ip_address_is_multicast(ip);
+}
+
 static bool is_useful(const struct address *own, const struct view_side *side) {
   if (ip_address_is_global(&own->ip)) {
     return true;
   }
   bool one_site = ip_address_is_set(&side->observed.ip) && !side->behind_nat &&
                   !ip_address_is_global(&side->observed.ip);
-  return one_site && !ip_address_is_loopback(&own->ip) && !ip_address_is_link_local(&own->ip) &&
-         !ip_address_is_multicast(&own->ip);
+  return one_site && !is_link_wide(&own->ip);
 }
 
 static void add_family(const struct view *view, int family,
@@ -112,5 +119,62 @@ void direction_choose(const struct view *initiator, const struct view *responder
   if (with_ipv4) {
     add_family(initiator, 4, &direction->initiator);
     add_family(responder, 4, &direction->responder);
+  }
+}
+
+/* Has been seen over this IP version, or may be reached over it. */
+static bool speaks(const struct view *view, int family) {
+  return ip_address_is_set(&view_side(view, family)->observed.ip) || is_reachable(view, family);
+}
+
+static bool has_own(const struct view *view, const struct ip_address *ip) {
+  for (size_t i = 0; i < view->address_count; i++) {
+    if (ip_address_equal(&view->addresses[i].ip, ip)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void add_own(const struct view *view, const struct view *other, int family,
+                    struct direction_candidates *candidates, size_t end) {
+  for (size_t i = 0; i < view->address_count; i++) {
+    const struct address *own = &view->addresses[i];
+    if (own->ip.family == family && !is_link_wide(&own->ip) && !has_own(other, &own->ip)) {
+      add_candidate(candidates, own, end);
+    }
+  }
+}
+
+static void add_upgrade_family(const struct view *view, const struct view *other, int family,
+                               bool one_nat, struct direction_candidates *candidates) {
+  const struct address *observed = &view_side(view, family)->observed;
+  bool seen = ip_address_is_set(&observed->ip);
+  size_t end = candidates->count + DIRECTION_FAMILY_CANDIDATES_MAX;
+  if (seen && !one_nat) {
+    add_candidate(candidates, observed, end);
+  }
+  add_own(view, other, family, candidates, seen && one_nat ? end - 1 : end);
+  if (seen && one_nat) {
+    add_candidate(candidates, observed, end);
+  }
+}
+
+void direction_add_upgrade(const struct view *initiator, const struct view *responder,
+                           struct direction *direction) {
+  if (direction->rule.pattern != PATTERN_RELAY) {
+    return;
+  }
+  static const int families[] = {6, 4};
+  for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+    int family = families[i];
+    if (!speaks(initiator, family) || !speaks(responder, family)) {
+      continue;
+    }
+    const struct view_side *one = view_side(initiator, family), *two = view_side(responder, family);
+    bool one_nat = one->behind_nat && two->behind_nat &&
+                   ip_address_equal(&one->observed.ip, &two->observed.ip);
+    add_upgrade_family(initiator, responder, family, one_nat, &direction->initiator);
+    add_upgrade_family(responder, initiator, family, one_nat, &direction->responder);
   }
 }

@@ -1,5 +1,5 @@
-/* How two nodes reach each other: the paper's table 1, and what it does not know (dual stack), as
- * pure functions. */
+/* How two nodes reach each other: the paper's table 1, and what it does not know (dual stack, nodes
+ * behind one NAT, NATs that can be punched), as pure functions. */
 #ifndef CYPHONIC_NMS_DIRECTION_H
 #define CYPHONIC_NMS_DIRECTION_H
 
@@ -45,17 +45,33 @@ struct direction_candidates {
 
 struct direction {
   struct direction_rule rule;
-  struct direction_candidates initiator, responder; /* of each; empty with PATTERN_RELAY */
+  struct direction_candidates initiator, responder; /* of each */
 };
+
+/* Who opens the QUIC connection: with PATTERN_RELAY, where the table leaves it open, the initiator.
+ */
+bool direction_initiator_is_client(const struct direction_rule *rule);
 
 /* IPv6 first, where both have an IPv6 address that is reachable as it is (observed and not behind a
  * NAT, or never observed and global); IPv4 candidates follow where table 1 names the same client
- * for IPv4. Else IPv4 by table 1. Else a relay.
+ * for IPv4. Else IPv4 by table 1. Else a relay, and no candidates.
  *
  * A node's candidates of an IP version: its observed address, unless that is a NAT's; then its
  * other own addresses that are global, or, where the observed address is not global either (one
  * LAN, server and all), any that is neither loopback nor link-local. */
 void direction_choose(const struct view *initiator, const struct view *responder,
                       struct direction *direction);
+
+/* Adds to a direction with PATTERN_RELAY where the two may meet when they already talk through the
+ * relay and punch holes at the same time; to another direction it adds nothing. Nothing is added
+ * without a common IP version. For each common one, IPv6 first: the observed address, NAT or not,
+ * then the other own ones; behind one NAT (the same address observed) the own ones first, since
+ * they lead there without the NAT, which may not turn packets round. An address that both nodes
+ * have leads each to itself, and is left out.
+ *
+ * With the other patterns such addresses are left out on purpose: there the first address that
+ * answers is taken, and at a private one a stranger may answer. */
+void direction_add_upgrade(const struct view *initiator, const struct view *responder,
+                           struct direction *direction);
 
 #endif

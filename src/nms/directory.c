@@ -3,14 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nms/route_ids.h"
+
 struct directory {
   struct directory_entry *fqdns, *ipv4s, *ipv6s;             /* uthash heads */
   struct directory_entry *pending_oldest, *pending_youngest; /* observed, not registered */
+  struct directory_entry *routes;                            /* uthash head: registered ones */
+  struct route_ids *route_ids;                               /* also of nodes that have left */
   uint64_t revisions;                                        /* given out */
 };
 
 struct directory *directory_new(void) {
-  return calloc(1, sizeof(struct directory));
+  struct directory *directory = calloc(1, sizeof(*directory));
+  if (directory == NULL) {
+    return NULL;
+  }
+  directory->route_ids = route_ids_new();
+  if (directory->route_ids == NULL) {
+    free(directory);
+    return NULL;
+  }
+  return directory;
 }
 
 size_t directory_count(const struct directory *directory) {
@@ -49,6 +62,10 @@ static void entry_free(struct directory *directory, struct directory_entry *entr
   HASH_DELETE(by_fqdn, directory->fqdns, entry);
   HASH_DELETE(by_ipv4, directory->ipv4s, entry);
   HASH_DELETE(by_ipv6, directory->ipv6s, entry);
+  if (entry->route_id != 0) {
+    HASH_DELETE(by_route_id, directory->routes, entry);
+  }
+  relay_reports_clear(&entry->relays);
   free(entry);
 }
 
@@ -60,6 +77,7 @@ void directory_free(struct directory *directory) {
   HASH_ITER(by_fqdn, directory->fqdns, entry, next) {
     entry_free(directory, entry);
   }
+  route_ids_free(directory->route_ids);
   free(directory);
 }
 
@@ -77,6 +95,12 @@ struct directory_entry *directory_by_address(struct directory *directory,
   } else if (ip->family == 6) {
     HASH_FIND(by_ipv6, directory->ipv6s, ip, sizeof(*ip), entry);
   }
+  return entry;
+}
+
+struct directory_entry *directory_by_route_id(struct directory *directory, uint32_t route_id) {
+  struct directory_entry *entry;
+  HASH_FIND(by_route_id, directory->routes, &route_id, sizeof(route_id), entry);
   return entry;
 }
 
@@ -136,35 +160,57 @@ bool directory_move(struct directory *directory, struct directory_entry *entry,
   return changed;
 }
 
+/* Returns whether it is another one. */
+static bool set_route_id(struct directory *directory, struct directory_entry *entry,
+                         uint32_t route_id) {
+  if (entry->route_id == route_id) {
+    return false;
+  }
+  if (entry->route_id != 0) {
+    HASH_DELETE(by_route_id, directory->routes, entry);
+  }
+  entry->route_id = route_id;
+  HASH_ADD(by_route_id, directory->routes, route_id, sizeof(entry->route_id), entry);
+  return true;
+}
+
 struct directory_entry *directory_register(struct directory *directory,
                                            const struct store_device *device,
-                                           struct control *control, const struct address *addresses,
-                                           size_t count, const struct address *observed,
-                                           struct control **replaced) {
+                                           const struct directory_registration *registration,
+                                           uint64_t now, struct control **replaced) {
   *replaced = NULL;
-  struct directory_entry *entry = entry_of(directory, device, 0);
+  struct directory_entry *entry = entry_of(directory, device, now);
   if (entry == NULL) {
+    return NULL;
+  }
+  uint32_t route_id = route_ids_take(directory->route_ids, device->id, registration->route_id, now);
+  if (route_id == 0) {
     return NULL;
   }
   if (entry->control == NULL) {
     pending_remove(directory, entry);
-  } else if (entry->control != control) {
+  } else if (entry->control != registration->control) {
     *replaced = entry->control;
   }
-  bool changed = entry->control != control;
-  entry->control = control;
-  changed = view_register(&entry->view, addresses, count) || changed;
-  changed = view_observe(&entry->view, observed) || changed;
+  bool changed = entry->control != registration->control;
+  entry->control = registration->control;
+  changed = set_route_id(directory, entry, route_id) || changed;
+  changed =
+      view_register(&entry->view, registration->addresses, registration->address_count) || changed;
+  changed = view_observe(&entry->view, &registration->observed) || changed;
   if (changed) {
     entry->revision = ++directory->revisions;
   }
+  view_hear_elsewhere(&entry->view, registration->elsewhere);
+  relay_reports_set(&entry->relays, registration->relays, registration->relay_count);
   return entry;
 }
 
-void directory_remove(struct directory *directory, const char *fqdn,
-                      const struct control *control) {
+void directory_remove(struct directory *directory, const char *fqdn, const struct control *control,
+                      uint64_t now) {
   struct directory_entry *entry = directory_by_fqdn(directory, fqdn);
   if (entry != NULL && entry->control != NULL && entry->control == control) {
+    route_ids_leave(directory->route_ids, entry->device_id, now);
     entry_free(directory, entry);
   }
 }

@@ -1,12 +1,20 @@
 #include "nms/message.h"
 
+/* protobuf-c knows no const; packing only reads. So here, and below. */
 ProtobufCBinaryData nms_message_data(const void *data, size_t size) {
-  /* protobuf-c knows no const; packing only reads. */
   union {
     const void *from;
     uint8_t *to;
   } pointer = {.from = data};
   return (ProtobufCBinaryData){.len = size, .data = pointer.to};
+}
+
+char *nms_message_text(const char *text) {
+  union {
+    const char *from;
+    char *to;
+  } pointer = {.from = text};
+  return pointer.to;
 }
 
 ProtobufCBinaryData nms_message_ip(const struct ip_address *ip) {

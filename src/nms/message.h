@@ -9,6 +9,7 @@
 #include "cyphonic.pb-c.h"
 
 ProtobufCBinaryData nms_message_data(const void *data, size_t size);
+char *nms_message_text(const char *text);
 ProtobufCBinaryData nms_message_ip(const struct ip_address *ip);
 Cyphonic__Endpoint nms_message_endpoint(const struct address *address);
 Cyphonic__Prefix nms_message_prefix(const struct ip_prefix *prefix);

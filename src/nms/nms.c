@@ -21,6 +21,10 @@ uint64_t nms_now(const struct nms_connection *client) {
   return uv_now(quic_connection_loop(client->connection));
 }
 
+uint64_t nms_seconds(const struct nms_connection *client) {
+  return nms_now(client) / 1000;
+}
+
 void nms_refuse_fault(struct nms_service *nms, struct control_exchange *exchange,
                       const struct error *cause) {
   log_error(nms->config.log, "request-failed", "cause=\"%s\"", cause->message);
@@ -70,7 +74,8 @@ static void forget(struct nms_connection *client) {
   if (client->next != NULL) {
     client->next->previous = client->previous;
   }
-  directory_remove(nms->directory, quic_connection_peer(client->connection)->name, client->control);
+  directory_remove(nms->directory, quic_connection_peer(client->connection)->name, client->control,
+                   nms_seconds(client));
   control_free(client->control);
   free(client);
 }
@@ -115,6 +120,7 @@ static void accepted(struct quic_connection *connection, void *context) {
 static void release(struct nms_service *nms) {
   directory_free(nms->directory);
   pair_table_free(nms->pairs);
+  relay_registry_free(nms->relays);
   free(nms);
 }
 
@@ -130,8 +136,9 @@ int nms_service_new(const struct nms_config *config, struct nms_service **out,
                                      .burst = REFUSALS_LOGGED};
   nms->directory = directory_new();
   nms->pairs = pair_table_new();
+  nms->relays = relay_registry_new();
   int code = 0;
-  if (nms->directory == NULL || nms->pairs == NULL) {
+  if (nms->directory == NULL || nms->pairs == NULL || nms->relays == NULL) {
     code = error_set(error, ERROR_NO_MEMORY, "out of memory for NMS");
   }
   if (code == 0) {
@@ -149,6 +156,12 @@ int nms_service_new(const struct nms_config *config, struct nms_service **out,
         .context = nms,
     };
     code = quic_endpoint_serve(config->endpoint, &service, error);
+  }
+  if (code == 0) {
+    code = nms_relay_service_open(nms, error);
+    if (code != 0) {
+      quic_endpoint_withdraw(config->endpoint, NMS_ALPN);
+    }
   }
   if (code != 0) {
     release(nms);
@@ -170,5 +183,6 @@ void nms_service_free(struct nms_service *nms) {
     quic_connection_close(client->connection, 0, "the service ends");
     forget(client);
   }
+  nms_relay_service_close(nms);
   release(nms);
 }

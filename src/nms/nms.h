@@ -13,10 +13,12 @@
 struct nms_service;
 
 #define NMS_ALPN "cyphonic-nms/1"
+/* TRSs register here. */
+#define NMS_RELAY_ALPN "cyphonic-relay/1"
 
 /* Application codes of CONNECTION_CLOSE beside 0, the orderly end. */
 enum {
-  NMS_CLOSE_REPLACED = 1, /* the same node has registered over a newer connection */
+  NMS_CLOSE_REPLACED = 1, /* the same node or TRS has registered over a newer connection */
 };
 
 struct nms_config {

@@ -1,4 +1,5 @@
 #include "nms/message.h"
+#include "nms/relay_message.h"
 #include "nms/service.h"
 
 /* Kept for the operator and for the next start; that it fails takes nothing from the node. */
@@ -12,17 +13,14 @@ static void record(struct nms_service *nms, const struct directory_entry *entry,
   }
 }
 
-static uint64_t seconds(const struct nms_connection *client) {
-  return nms_now(client) / 1000;
-}
-
 static void refuse_memory(struct nms_request *request) {
   struct error error = {0};
   error_set(&error, ERROR_NO_MEMORY, "out of memory for the directory of nodes");
   nms_refuse_fault(request->nms, request->exchange, &error);
 }
 
-static void reply_registration(struct nms_request *request, const struct view_side *side) {
+static void reply_registration(struct nms_request *request, const struct view_side *side,
+                               uint32_t route_id) {
   const struct store_network *network = &request->nms->network;
   Cyphonic__Prefix ipv4_prefix = nms_message_prefix(&network->ipv4);
   Cyphonic__Prefix ipv6_prefix = nms_message_prefix(&network->ipv6);
@@ -36,6 +34,19 @@ static void reply_registration(struct nms_request *request, const struct view_si
   response.ipv6_prefix = &ipv6_prefix;
   response.observed = &observed;
   response.behind_nat = side->behind_nat;
+  response.route_id = route_id;
+  struct relay_message relays[RELAYS_LISTED_MAX];
+  Cyphonic__RelayAddress listed[RELAYS_LISTED_MAX], *pointers[RELAYS_LISTED_MAX];
+  const struct relay *relay = relay_registry_first(request->nms->relays);
+  for (size_t i = 0; i < RELAYS_LISTED_MAX && relay != NULL; i++, relay = relay->next) {
+    relay_message_init(&relays[i], relay);
+    listed[i] = (Cyphonic__RelayAddress)CYPHONIC__RELAY_ADDRESS__INIT;
+    listed[i].name = relays[i].name;
+    listed[i].n_addresses = relays[i].address_count;
+    listed[i].addresses = relays[i].addresses;
+    pointers[response.n_relays++] = &listed[i];
+  }
+  response.relays = pointers;
   Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_REGISTRATION_RESPONSE;
   message.registration_response = &response;
@@ -55,11 +66,24 @@ void nms_answer_registration(struct nms_request *request,
     }
     count++;
   }
+  /* It may be a TRS's word, which must not keep a node from registering. */
+  struct address elsewhere;
+  bool has_elsewhere = message->observed_elsewhere != NULL &&
+                       nms_endpoint_read(message->observed_elsewhere, &elsewhere) == 0;
   struct address observed = quic_connection_remote(request->client->connection);
+  const struct directory_registration registration = {
+      .control = request->client->control,
+      .addresses = addresses,
+      .address_count = count,
+      .observed = observed,
+      .elsewhere = has_elsewhere ? &elsewhere : NULL,
+      .route_id = message->route_id,
+      .relays = message->relays,
+      .relay_count = message->n_relays,
+  };
   struct control *replaced;
-  const struct directory_entry *entry =
-      directory_register(nms->directory, &request->device, request->client->control, addresses,
-                         count, &observed, &replaced);
+  const struct directory_entry *entry = directory_register(
+      nms->directory, &request->device, &registration, nms_seconds(request->client), &replaced);
   if (entry == NULL) {
     refuse_memory(request);
     return;
@@ -73,14 +97,14 @@ void nms_answer_registration(struct nms_request *request,
   log_info(nms->config.log, "registration", "device=%s addresses=%zu nat=%s replaced=%s",
            request->device.name, count, side->behind_nat ? "yes" : "no",
            replaced != NULL ? "yes" : "no");
-  reply_registration(request, side);
+  reply_registration(request, side, entry->route_id);
 }
 
 void nms_answer_observation(struct nms_request *request) {
   struct nms_service *nms = request->nms;
   struct address observed = quic_connection_remote(request->client->connection);
   const struct directory_entry *entry =
-      directory_observe(nms->directory, &request->device, &observed, seconds(request->client));
+      directory_observe(nms->directory, &request->device, &observed, nms_seconds(request->client));
   if (entry == NULL) {
     refuse_memory(request);
     return;

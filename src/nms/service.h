@@ -6,6 +6,7 @@
 #include "nms/directory.h"
 #include "nms/nms.h"
 #include "nms/pair_table.h"
+#include "nms/relay_registry.h"
 
 struct nms_connection {
   struct nms_service *nms;
@@ -14,6 +15,8 @@ struct nms_connection {
   struct nms_connection *previous, *next;
 };
 
+struct nms_relay_connection;
+
 struct nms_service {
   struct nms_config config;
   struct store_network network;
@@ -21,6 +24,8 @@ struct nms_service {
   struct pair_table *pairs;
   uint64_t last_direction_id;
   struct nms_connection *connections;
+  struct relay_registry *relays;
+  struct nms_relay_connection *relay_connections;
   struct log_limit refusals;
 };
 
@@ -34,6 +39,7 @@ struct nms_request {
 
 int64_t nms_wall(const struct nms_service *nms);       /* seconds since 1970 */
 uint64_t nms_now(const struct nms_connection *client); /* milliseconds of the loop's clock */
+uint64_t nms_seconds(const struct nms_connection *client);
 
 /* UNAVAILABLE to the node, the cause to the log. */
 void nms_refuse_fault(struct nms_service *nms, struct control_exchange *exchange,
@@ -66,5 +72,11 @@ void nms_answer_name(struct nms_request *request, const Cyphonic__NameRequest *m
 /* --- directing.c --- */
 
 void nms_answer_direction(struct nms_request *request, const Cyphonic__DirectionRequest *message);
+
+/* --- relay_service.c --- */
+
+/* Serves TRSs: keeps `relays` true. */
+int nms_relay_service_open(struct nms_service *nms, struct error *error) MUST_CHECK;
+void nms_relay_service_close(struct nms_service *nms);
 
 #endif

@@ -20,6 +20,19 @@ bool view_is_behind_nat(const struct address *observed, const struct address *ad
   return true;
 }
 
+void view_hear_elsewhere(struct view *view, const struct address *elsewhere) {
+  bool is_ipv4 = elsewhere != NULL && elsewhere->ip.family == 4;
+  view->elsewhere = is_ipv4 ? *elsewhere : (struct address){0};
+}
+
+enum view_mapping view_mapping(const struct view *view) {
+  if (!ip_address_is_set(&view->ipv4.observed.ip) || !ip_address_is_set(&view->elsewhere.ip)) {
+    return VIEW_MAPPING_UNKNOWN;
+  }
+  return address_equal(&view->ipv4.observed, &view->elsewhere) ? VIEW_MAPPING_ENDPOINT_INDEPENDENT
+                                                               : VIEW_MAPPING_ENDPOINT_DEPENDENT;
+}
+
 static bool has_family(const struct view *view, int family) {
   for (size_t i = 0; i < view->address_count; i++) {
     if (view->addresses[i].ip.family == family) {
@@ -33,6 +46,9 @@ static void refresh(struct view *view, int family) {
   struct view_side *side = side_of(view, family);
   if (!has_family(view, family)) {
     memset(side, 0, sizeof(*side));
+    if (family == 4) {
+      view_hear_elsewhere(view, NULL);
+    }
   } else if (ip_address_is_set(&side->observed.ip)) {
     side->behind_nat = view_is_behind_nat(&side->observed, view->addresses, view->address_count);
   }
@@ -64,6 +80,10 @@ bool view_register(struct view *view, const struct address *addresses, size_t co
 
 bool view_observe(struct view *view, const struct address *observed) {
   struct view_side *side = side_of(view, observed->ip.family), before = *side;
+  if (side == &view->ipv4 && ip_address_is_set(&before.observed.ip) &&
+      !address_equal(&before.observed, observed)) {
+    view_hear_elsewhere(view, NULL);
+  }
   side->observed = *observed;
   side->behind_nat = view_is_behind_nat(observed, view->addresses, view->address_count);
   return !same_side(&before, side);

@@ -9,6 +9,7 @@
 #include "pki/key.h"
 #include "pki/key_handle.h"
 #include "pki/library_error.h"
+#include "pki/signature.h"
 
 struct pki_credentials {
   gnutls_certificate_credentials_t handle;
@@ -103,4 +104,28 @@ int pki_credentials_verify(const struct pki_credentials *credentials, const stru
 
 gnutls_certificate_credentials_t pki_credentials_handle(const struct pki_credentials *credentials) {
   return credentials->handle;
+}
+
+int pki_credentials_chain(const struct pki_credentials *credentials, struct span *chain, size_t max,
+                          size_t *count, struct error *error) {
+  *count = 0;
+  for (size_t i = 0; i < credentials->count; i++) {
+    struct span der = {credentials->der[i].data, credentials->der[i].size};
+    gnutls_x509_crt_t certificate;
+    int code = pki_certificate_parse(der, "our own certificate", &certificate, error);
+    if (code != 0) {
+      return code;
+    }
+    /* A certificate that is its own issuer is the root, which the peer has. */
+    bool is_root = gnutls_x509_crt_check_issuer(certificate, certificate) != 0;
+    gnutls_x509_crt_deinit(certificate);
+    if (is_root) {
+      break;
+    }
+    if (*count == max) {
+      return error_set(error, ERROR_LIMIT, "our own certificate chain has more than %zu", max);
+    }
+    chain[(*count)++] = der;
+  }
+  return 0;
 }

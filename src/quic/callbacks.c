@@ -148,6 +148,12 @@ static int datagram_received(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, co
   return 0;
 }
 
+static int datagram_acknowledged(ngtcp2_conn *conn UNUSED, uint64_t id, void *user_data) {
+  struct quic_connection *connection = user_data;
+  path_mtu_arrived(connection->mtu, id);
+  return 0;
+}
+
 static int datagram_lost(ngtcp2_conn *conn UNUSED, uint64_t id UNUSED, void *user_data) {
   struct quic_connection *connection = user_data;
   connection->lost_packets++;
@@ -186,8 +192,8 @@ static int stateless_reset_received(ngtcp2_conn *conn UNUSED,
   .stream_open = stream_opened, .recv_stream_data = stream_data,                                   \
   .acked_stream_data_offset = stream_data_acknowledged, .stream_close = stream_closed,             \
   .stream_reset = stream_reset, .recv_datagram = datagram_received,                                \
-  .lost_datagram = datagram_lost, .recv_stateless_reset = stateless_reset_received,                \
-  .path_validation = path_validated
+  .lost_datagram = datagram_lost, .ack_datagram = datagram_acknowledged,                           \
+  .recv_stateless_reset = stateless_reset_received, .path_validation = path_validated
 
 const ngtcp2_callbacks connection_client_callbacks = {
     COMMON_CALLBACKS,

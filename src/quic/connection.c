@@ -17,9 +17,6 @@ enum {
   ALERT_NO_APPLICATION_PROTOCOL = 120,
 };
 
-/* Largest first: most paths take 1,500 bytes and are done with one probe. */
-static const uint16_t path_mtu_probes[] = {UDP_PAYLOAD_MAX, 1412, 1372, 1332, 1292, 1252};
-
 static ngtcp2_conn *connection_of_reference(ngtcp2_crypto_conn_ref *reference) {
   struct quic_connection *connection = reference->user_data;
   return connection->conn;
@@ -54,6 +51,7 @@ static void connection_free(struct quic_connection *connection) {
   }
   tls_clear(&connection->tls);
   race_end(connection);
+  free(connection->mtu);
   qlog_close(connection);
   if (connection->previous != NULL) {
     connection->previous->next = connection->next;
@@ -84,8 +82,8 @@ static void connection_settings(struct quic_connection *connection, const ngtcp2
   settings->handshake_timeout =
       handshake_timeout == 0 ? HANDSHAKE_TIMEOUT_DEFAULT : handshake_timeout;
   settings->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
-  settings->pmtud_probes = path_mtu_probes;
-  settings->pmtud_probeslen = sizeof(path_mtu_probes) / sizeof(path_mtu_probes[0]);
+  settings->pmtud_probes = path_mtu_sizes;
+  settings->pmtud_probeslen = PATH_MTU_PROBES;
   qlog_open(connection, id, settings);
 }
 

@@ -6,6 +6,7 @@
 
 #include "quic/cid_table.h"
 #include "quic/endpoint_internal.h"
+#include "quic/path_mtu.h"
 #include "quic/quic.h"
 #include "quic/route_table.h"
 #include "quic/timer.h"
@@ -52,14 +53,15 @@ struct quic_connection {
   struct quic_stream *streams; /* all, doubly linked */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
   uint64_t next_datagram_id;
+  struct path_mtu *mtu;         /* of a connection with datagrams, once it has sent one */
   uint64_t time;                /* the latest that ngtcp2 was told: for it, time may not go back */
   struct connection_race *race; /* a client's, during the handshake */
   bool answered;                /* somebody has answered: no more candidates */
   uint16_t moving;              /* number of the route that a migration tries; 0: none */
   enum connection_move moved;
-  uint64_t unanswered;  /* nanoseconds, of the first packet that asks for an answer since one came;
-                           0: none */
-  uint64_t path_since;  /* nanoseconds, when the present path was taken */
+  uint64_t unanswered; /* nanoseconds, of the first packet that asks for an answer since one came;
+                          0: none */
+  uint64_t path_since; /* nanoseconds, when the present path was taken */
   uint16_t current_route; /* number of the route that packets go by */
 
   struct quic_close close;

@@ -1,5 +1,5 @@
 /* Packets in and out of one connection. */
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "quic/connection_internal.h"
@@ -44,6 +44,9 @@ static void connection_note_path(struct quic_connection *connection) {
   }
   connection->current_route = number;
   connection->path_since = connection->time;
+  if (connection->mtu != NULL) {
+    path_mtu_init(connection->mtu, connection->time);
+  }
   if (connection->state == CONNECTION_ESTABLISHED && connection->handler.remote_changed != NULL) {
     connection->handler.remote_changed(connection, connection->context);
   }
@@ -74,6 +77,9 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
   } else {
     connection->answered = true;
     connection->unanswered = 0;
+    if (connection->mtu != NULL) {
+      path_mtu_heard(connection->mtu, now, 3 * ngtcp2_conn_get_pto(connection->conn));
+    }
     if (connection->state == CONNECTION_ESTABLISHED) {
       race_end(connection);
     }
@@ -114,6 +120,7 @@ static struct quic_stream *next_unsent_stream(struct quic_connection *connection
 /* One packet. 1: written, 0: nothing more to write now, negative: the connection failed. */
 static int connection_write_packet(struct quic_connection *connection, uint8_t *slot,
                                    uint64_t now) {
+  size_t limit = connection->mtu == NULL ? UDP_PAYLOAD_MAX : path_mtu_limit(connection->mtu, now);
   for (;;) {
     struct quic_stream *stream = next_unsent_stream(connection);
     ngtcp2_vec pieces[PIECES_MAX];
@@ -127,8 +134,8 @@ static int connection_write_packet(struct quic_connection *connection, uint8_t *
     ngtcp2_pkt_info info = {0};
     ngtcp2_ssize taken = -1;
     ngtcp2_ssize size =
-        ngtcp2_conn_writev_stream(connection->conn, &path.path, &info, slot, UDP_PAYLOAD_MAX,
-                                  &taken, fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0,
+        ngtcp2_conn_writev_stream(connection->conn, &path.path, &info, slot, limit, &taken,
+                                  fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0,
                                   stream == NULL ? -1 : stream->id, pieces, count, now);
     if (stream != NULL && taken >= 0) {
       stream_sent(stream, (size_t)taken, fin);
@@ -235,6 +242,9 @@ size_t quic_connection_datagram_room(const struct quic_connection *connection) {
     return 0;
   }
   size_t payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn);
+  if (connection->mtu != NULL && connection->mtu->limit < payload) {
+    payload = connection->mtu->limit;
+  }
   size_t room = payload - DATAGRAM_OVERHEAD;
   size_t peer_room = (size_t)peer->max_datagram_frame_size - 3;
   return room < peer_room ? room : peer_room;
@@ -260,6 +270,13 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     endpoint_mark_ready(connection->endpoint, connection);
     return ERROR_AGAIN;
   }
+  if (connection->mtu == NULL) {
+    connection->mtu = malloc(sizeof(*connection->mtu));
+    if (connection->mtu == NULL) {
+      return ERROR_NO_MEMORY;
+    }
+    path_mtu_init(connection->mtu, clock_now());
+  }
   if (head.size + body.size > quic_connection_datagram_room(connection)) {
     return ERROR_LIMIT;
   }
@@ -270,6 +287,7 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
   }
   pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)body.data, .len = body.size};
   uint64_t now = connection_time(connection, clock_now());
+  size_t limit = path_mtu_limit(connection->mtu, now);
   for (;;) {
     uint8_t *slot = transmit_slot(&connection->endpoint->transmit);
     if (slot == NULL) {
@@ -282,8 +300,8 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     ngtcp2_pkt_info info = {0};
     int accepted = 0;
     ngtcp2_ssize size =
-        ngtcp2_conn_writev_datagram(connection->conn, &path.path, &info, slot, UDP_PAYLOAD_MAX,
-                                    &accepted, 0, connection->next_datagram_id, pieces, count, now);
+        ngtcp2_conn_writev_datagram(connection->conn, &path.path, &info, slot, limit, &accepted, 0,
+                                    connection->next_datagram_id, pieces, count, now);
     if (size < 0) {
       connection_fail(connection, (int)size);
       return ERROR_CLOSED;
@@ -293,6 +311,7 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
       endpoint_mark_ready(connection->endpoint, connection);
     }
     if (accepted) {
+      path_mtu_sent(connection->mtu, connection->next_datagram_id, (size_t)size, now);
       connection->next_datagram_id++;
       if (connection->unanswered == 0) {
         connection->unanswered = now;

@@ -6,8 +6,8 @@
 #include "base/span.h"
 #include "quic/connection_internal.h"
 
-/* Batches read before the loop turns, so that timers and other sockets get their time. */
-enum { RECEIVE_BATCHES = 16 };
+/* Read before the loop turns, so that timers, answers and other sockets get their time. */
+enum { RECEIVE_BATCHES = 16, RECEIVE_PACKETS = 1024 };
 
 /* --- services --- */
 
@@ -180,7 +180,8 @@ static void endpoint_send_forwarded(struct quic_endpoint *endpoint) {
 
 static void endpoint_receive(struct endpoint_socket *socket) {
   struct quic_endpoint *endpoint = socket->endpoint;
-  for (int batch = 0; batch < RECEIVE_BATCHES; batch++) {
+  size_t taken = 0;
+  for (int batch = 0; batch < RECEIVE_BATCHES && taken < RECEIVE_PACKETS; batch++) {
     const struct udp_packet *packets;
     size_t count = 0;
     struct error error;
@@ -197,9 +198,10 @@ static void endpoint_receive(struct endpoint_socket *socket) {
     if (endpoint->forwarder.forward != NULL) {
       endpoint_send_forwarded(endpoint);
     }
-    if (count < UDP_BATCH) {
+    if (!udp_socket_has_more(socket->udp)) {
       return;
     }
+    taken += count;
   }
 }
 

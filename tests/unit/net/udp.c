@@ -15,78 +15,20 @@
 #include "base/error.h"
 #include "namespace.h"
 #include "net/udp.h"
-
-static struct address endpoint(const char *text, uint16_t port) {
-  struct address address = {.port = port};
-  if (ip_address_parse(text, &address.ip) != 0) {
-    fail_msg("%s", text);
-  }
-  return address;
-}
-
-static struct udp_socket *opened(const char *text) {
-  struct address address = endpoint(text, 0);
-  struct udp_socket *socket = NULL;
-  struct error error = {0};
-  if (udp_socket_open(&address, &socket, &error) != 0) {
-    if (address.ip.family == 6) {
-      print_message("no IPv6 here: %s\n", error.message);
-      skip();
-    }
-    fail_msg("%s", error.message);
-  }
-  assert_true(udp_socket_port(socket) > 0);
-  return socket;
-}
-
-static void send_all(struct udp_socket *socket, const struct udp_packet *packets, size_t count) {
-  size_t sent;
-  assert_int_equal(udp_socket_send(socket, packets, count, &sent), 0);
-  assert_int_equal(sent, count);
-}
-
-static size_t receive_some(struct udp_socket *socket, const struct udp_packet **packets) {
-  struct error error = {0};
-  size_t count;
-  wait_readable(udp_socket_descriptor(socket));
-  if (udp_socket_receive(socket, packets, &count, &error) != 0) {
-    fail_msg("%s", error.message);
-  }
-  return count;
-}
-
-static const struct udp_packet *receive_one(struct udp_socket *socket) {
-  const struct udp_packet *packets;
-  assert_int_equal(receive_some(socket, &packets), 1);
-  return packets;
-}
-
-static void expect_nothing(struct udp_socket *socket) {
-  const struct udp_packet *packets;
-  struct error error = {0};
-  size_t count = 1;
-  assert_int_equal(udp_socket_receive(socket, &packets, &count, &error), 0);
-  assert_int_equal(count, 0);
-}
-
-static struct udp_packet packet_to(const char *text, const struct udp_socket *socket,
-                                   const void *data, size_t size) {
-  return (struct udp_packet){
-      .remote = endpoint(text, udp_socket_port(socket)), .data = data, .size = size};
-}
+#include "udp_fixture.h"
 
 static void packet_goes_from(const char *from, const char *to) {
-  struct udp_socket *sender = opened(from), *receiver = opened(to);
-  struct udp_packet packet = packet_to(to, receiver, "hello", 5);
-  send_all(sender, &packet, 1);
-  const struct udp_packet *received = receive_one(receiver);
-  struct address remote = endpoint(from, udp_socket_port(sender)), local = endpoint(to, 0);
+  struct udp_socket *sender = udp_opened(from), *receiver = udp_opened(to);
+  struct udp_packet packet = udp_packet_to(to, receiver, "hello", 5);
+  udp_send_all(sender, &packet, 1);
+  const struct udp_packet *received = udp_receive_one(receiver);
+  struct address remote = udp_endpoint(from, udp_socket_port(sender)), local = udp_endpoint(to, 0);
   assert_true(address_equal(&received->remote, &remote));
   assert_true(ip_address_equal(&received->local, &local.ip));
   assert_int_equal(received->size, 5);
   assert_memory_equal(received->data, "hello", 5);
   assert_int_equal(received->ecn, 0);
-  expect_nothing(receiver);
+  udp_expect_nothing(receiver);
   udp_socket_close(sender);
   udp_socket_close(receiver);
 }
@@ -100,24 +42,24 @@ static void a_packet_arrives_with_both_addresses_ipv6(void **state UNUSED) {
 }
 
 static void a_socket_on_any_address_tells_which_one_was_asked(void **state UNUSED) {
-  struct udp_socket *sender = opened("127.0.0.1"), *receiver = opened("0.0.0.0");
-  struct udp_packet packet = packet_to("127.0.0.3", receiver, "x", 1);
-  send_all(sender, &packet, 1);
-  struct address asked = endpoint("127.0.0.3", 0);
-  assert_true(ip_address_equal(&receive_one(receiver)->local, &asked.ip));
+  struct udp_socket *sender = udp_opened("127.0.0.1"), *receiver = udp_opened("0.0.0.0");
+  struct udp_packet packet = udp_packet_to("127.0.0.3", receiver, "x", 1);
+  udp_send_all(sender, &packet, 1);
+  struct address asked = udp_endpoint("127.0.0.3", 0);
+  assert_true(ip_address_equal(&udp_receive_one(receiver)->local, &asked.ip));
   udp_socket_close(sender);
   udp_socket_close(receiver);
 }
 
 static void the_source_of_a_packet_can_be_chosen(const char *any, const char *source,
                                                  const char *to) {
-  struct udp_socket *sender = opened(any), *receiver = opened(to);
-  struct udp_packet packet = packet_to(to, receiver, "x", 1);
-  packet.local = endpoint(source, 0).ip;
+  struct udp_socket *sender = udp_opened(any), *receiver = udp_opened(to);
+  struct udp_packet packet = udp_packet_to(to, receiver, "x", 1);
+  packet.local = udp_endpoint(source, 0).ip;
   packet.ecn = 1;
-  send_all(sender, &packet, 1);
-  const struct udp_packet *received = receive_one(receiver);
-  struct address expected = endpoint(source, udp_socket_port(sender));
+  udp_send_all(sender, &packet, 1);
+  const struct udp_packet *received = udp_receive_one(receiver);
+  struct address expected = udp_endpoint(source, udp_socket_port(sender));
   assert_true(address_equal(&received->remote, &expected));
   assert_int_equal(received->ecn, 1);
   udp_socket_close(sender);
@@ -133,15 +75,15 @@ static void the_source_of_a_packet_can_be_chosen_ipv6(void **state UNUSED) {
 }
 
 static void ecn_bits_travel(const char *text) {
-  struct udp_socket *sender = opened(text), *receiver = opened(text);
+  struct udp_socket *sender = udp_opened(text), *receiver = udp_opened(text);
   struct udp_packet packets[4];
   for (uint8_t i = 0; i < 4; i++) {
-    packets[i] = packet_to(text, receiver, "x", 1);
+    packets[i] = udp_packet_to(text, receiver, "x", 1);
     packets[i].ecn = (uint8_t)(3 - i);
   }
-  send_all(sender, packets, 4);
+  udp_send_all(sender, packets, 4);
   const struct udp_packet *received;
-  assert_int_equal(receive_some(receiver, &received), 4);
+  assert_int_equal(udp_receive_some(receiver, &received), 4);
   for (uint8_t i = 0; i < 4; i++) {
     assert_int_equal(received[i].ecn, 3 - i);
   }
@@ -158,19 +100,19 @@ static void ecn_bits_travel_ipv6(void **state UNUSED) {
 }
 
 static void more_than_a_batch_arrives_whole_and_in_order(void **state UNUSED) {
-  enum { COUNT = 2 * UDP_BATCH + 7 };
-  struct udp_socket *sender = opened("127.0.0.1"), *receiver = opened("127.0.0.1");
+  enum { COUNT = 9 * UDP_RECEIVE_MESSAGES + 7 };
+  struct udp_socket *sender = udp_opened("127.0.0.1"), *receiver = udp_opened("127.0.0.1");
   struct udp_packet packets[COUNT];
   uint8_t numbers[COUNT];
   for (size_t i = 0; i < COUNT; i++) {
     numbers[i] = (uint8_t)i;
-    packets[i] = packet_to("127.0.0.1", receiver, &numbers[i], 1);
+    packets[i] = udp_packet_to("127.0.0.1", receiver, &numbers[i], 1);
   }
-  send_all(sender, packets, COUNT);
+  udp_send_all(sender, packets, COUNT);
   size_t next = 0;
   while (next < COUNT) {
     const struct udp_packet *received;
-    size_t count = receive_some(receiver, &received);
+    size_t count = udp_receive_some(receiver, &received);
     assert_in_range(count, 1, UDP_BATCH);
     for (size_t i = 0; i < count; i++) {
       assert_int_equal(received[i].data[0], next++);
@@ -189,23 +131,23 @@ static void more_than_a_batch_arrives_whole_and_in_order(void **state UNUSED) {
 }
 
 static void an_empty_packet_is_a_packet(void **state UNUSED) {
-  struct udp_socket *sender = opened("127.0.0.1"), *receiver = opened("127.0.0.1");
-  struct udp_packet packet = packet_to("127.0.0.1", receiver, NULL, 0);
-  send_all(sender, &packet, 1);
-  assert_int_equal(receive_one(receiver)->size, 0);
+  struct udp_socket *sender = udp_opened("127.0.0.1"), *receiver = udp_opened("127.0.0.1");
+  struct udp_packet packet = udp_packet_to("127.0.0.1", receiver, NULL, 0);
+  udp_send_all(sender, &packet, 1);
+  assert_int_equal(udp_receive_one(receiver)->size, 0);
   udp_socket_close(sender);
   udp_socket_close(receiver);
 }
 
 static void a_packet_too_long_is_dropped_and_counted(void **state UNUSED) {
   static const uint8_t data[UDP_PACKET_SIZE + 1] = {1};
-  struct udp_socket *sender = opened("127.0.0.1"), *receiver = opened("127.0.0.1");
+  struct udp_socket *sender = udp_opened("127.0.0.1"), *receiver = udp_opened("127.0.0.1");
   const struct udp_packet packets[] = {
-      packet_to("127.0.0.1", receiver, data, UDP_PACKET_SIZE + 1),
-      packet_to("127.0.0.1", receiver, data, UDP_PACKET_SIZE),
+      udp_packet_to("127.0.0.1", receiver, data, UDP_PACKET_SIZE + 1),
+      udp_packet_to("127.0.0.1", receiver, data, UDP_PACKET_SIZE),
   };
-  send_all(sender, packets, 2);
-  assert_int_equal(receive_one(receiver)->size, UDP_PACKET_SIZE);
+  udp_send_all(sender, packets, 2);
+  assert_int_equal(udp_receive_one(receiver)->size, UDP_PACKET_SIZE);
   struct udp_counters counters;
   udp_socket_counters(receiver, &counters);
   assert_int_equal(counters.truncated, 1);
@@ -216,17 +158,17 @@ static void a_packet_too_long_is_dropped_and_counted(void **state UNUSED) {
 
 static void what_the_kernel_refuses_is_counted_and_the_rest_goes(void **state UNUSED) {
   static const uint8_t data[70000];
-  struct udp_socket *sender = opened("127.0.0.1"), *receiver = opened("127.0.0.1");
+  struct udp_socket *sender = udp_opened("127.0.0.1"), *receiver = udp_opened("127.0.0.1");
   const struct udp_packet packets[] = {
-      packet_to("127.0.0.1", receiver, data, sizeof(data)), /* EMSGSIZE */
-      packet_to("127.0.0.1", receiver, "a", 1),
-      packet_to("::1", receiver, "x", 1), /* EAFNOSUPPORT */
-      packet_to("127.0.0.1", receiver, "b", 1),
-      packet_to("127.0.0.1", receiver, data, sizeof(data)),
+      udp_packet_to("127.0.0.1", receiver, data, sizeof(data)), /* EMSGSIZE */
+      udp_packet_to("127.0.0.1", receiver, "a", 1),
+      udp_packet_to("::1", receiver, "x", 1), /* EAFNOSUPPORT */
+      udp_packet_to("127.0.0.1", receiver, "b", 1),
+      udp_packet_to("127.0.0.1", receiver, data, sizeof(data)),
   };
-  send_all(sender, packets, 5);
+  udp_send_all(sender, packets, 5);
   const struct udp_packet *received;
-  assert_int_equal(receive_some(receiver, &received), 2);
+  assert_int_equal(udp_receive_some(receiver, &received), 2);
   assert_int_equal(received[0].data[0], 'a');
   assert_int_equal(received[1].data[0], 'b');
   struct udp_counters counters;
@@ -238,22 +180,22 @@ static void what_the_kernel_refuses_is_counted_and_the_rest_goes(void **state UN
 }
 
 static void sending_nothing_is_no_error(void **state UNUSED) {
-  struct udp_socket *socket = opened("127.0.0.1");
-  send_all(socket, NULL, 0);
+  struct udp_socket *socket = udp_opened("127.0.0.1");
+  udp_send_all(socket, NULL, 0);
   udp_socket_close(socket);
 }
 
 static void a_closed_port_at_the_other_end_does_no_harm(void **state UNUSED) {
-  struct udp_socket *sender = opened("127.0.0.1"), *receiver = opened("127.0.0.1"),
-                    *gone = opened("127.0.0.1");
-  const struct udp_packet packets[] = {packet_to("127.0.0.1", gone, "x", 1),
-                                       packet_to("127.0.0.1", receiver, "x", 1)};
+  struct udp_socket *sender = udp_opened("127.0.0.1"), *receiver = udp_opened("127.0.0.1"),
+                    *gone = udp_opened("127.0.0.1");
+  const struct udp_packet packets[] = {udp_packet_to("127.0.0.1", gone, "x", 1),
+                                       udp_packet_to("127.0.0.1", receiver, "x", 1)};
   udp_socket_close(gone);
-  send_all(sender, packets, 2);
-  expect_nothing(sender);
-  send_all(sender, packets, 2);
+  udp_send_all(sender, packets, 2);
+  udp_expect_nothing(sender);
+  udp_send_all(sender, packets, 2);
   const struct udp_packet *received;
-  assert_int_equal(receive_some(receiver, &received), 2);
+  assert_int_equal(udp_receive_some(receiver, &received), 2);
   struct udp_counters counters;
   udp_socket_counters(sender, &counters);
   assert_int_equal(counters.refused, 0);
@@ -262,8 +204,8 @@ static void a_closed_port_at_the_other_end_does_no_harm(void **state UNUSED) {
 }
 
 static void a_port_in_use_is_an_error_that_says_what_to_do(void **state UNUSED) {
-  struct udp_socket *first = opened("127.0.0.1"), *second = NULL;
-  struct address address = endpoint("127.0.0.1", udp_socket_port(first));
+  struct udp_socket *first = udp_opened("127.0.0.1"), *second = NULL;
+  struct address address = udp_endpoint("127.0.0.1", udp_socket_port(first));
   struct error error = {0};
   assert_int_equal(udp_socket_open(&address, &second, &error), ERROR_EXISTS);
   assert_null(second);
@@ -277,8 +219,8 @@ static void a_port_in_use_is_an_error_that_says_what_to_do(void **state UNUSED) 
 }
 
 static void ipv4_and_ipv6_share_a_port(void **state UNUSED) {
-  struct udp_socket *six = opened("::"), *four = NULL;
-  struct address address = endpoint("0.0.0.0", udp_socket_port(six));
+  struct udp_socket *six = udp_opened("::"), *four = NULL;
+  struct address address = udp_endpoint("0.0.0.0", udp_socket_port(six));
   struct error error = {0};
   assert_int_equal(udp_socket_open(&address, &four, &error), 0);
   udp_socket_close(four);
@@ -286,7 +228,7 @@ static void ipv4_and_ipv6_share_a_port(void **state UNUSED) {
 }
 
 static void an_address_of_another_host_is_refused(void **state UNUSED) {
-  struct address address = endpoint("192.0.2.1", 0);
+  struct address address = udp_endpoint("192.0.2.1", 0);
   struct udp_socket *socket;
   struct error error = {0};
   assert_int_equal(udp_socket_open(&address, &socket, &error), ERROR_NOT_FOUND);
@@ -326,7 +268,7 @@ static int option_of(const struct udp_socket *socket, int level, int option) {
 }
 
 static void packets_carry_df_and_path_mtu_discovery_is_ours(void **state UNUSED) {
-  struct udp_socket *four = opened("127.0.0.1");
+  struct udp_socket *four = udp_opened("127.0.0.1");
   assert_int_equal(option_of(four, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
   assert_int_equal(option_of(four, SOL_SOCKET, SO_REUSEADDR), 0);
   assert_int_equal(option_of(four, SOL_SOCKET, SO_REUSEPORT), 0);
@@ -334,7 +276,7 @@ static void packets_carry_df_and_path_mtu_discovery_is_ours(void **state UNUSED)
   assert_true((fcntl(descriptor, F_GETFL) & O_NONBLOCK) != 0);
   assert_true((fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
   udp_socket_close(four);
-  struct udp_socket *six = opened("::1");
+  struct udp_socket *six = udp_opened("::1");
   assert_int_equal(option_of(six, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_PROBE);
   assert_int_equal(option_of(six, IPPROTO_IPV6, IPV6_V6ONLY), 1);
   udp_socket_close(six);
@@ -345,7 +287,7 @@ static void closing_nothing_is_no_error(void **state UNUSED) {
 }
 
 static void a_route_tells_the_source_it_would_use(void **state UNUSED) {
-  struct address remote = endpoint("127.0.0.9", 443), expected = endpoint("127.0.0.1", 0);
+  struct address remote = udp_endpoint("127.0.0.9", 443), expected = udp_endpoint("127.0.0.1", 0);
   struct ip_address local;
   struct error error = {0};
   assert_int_equal(udp_socket_route_check(&remote, &local, &error), 0);
@@ -358,16 +300,16 @@ static void without_a_route_nothing_is_reachable(void **state) {
   namespace_need(state);
   static const char *const remotes[] = {"192.0.2.1", "2001:db8::1"};
   for (size_t i = 0; i < 2; i++) {
-    struct address remote = endpoint(remotes[i], 443);
+    struct address remote = udp_endpoint(remotes[i], 443);
     struct ip_address local = {0};
     struct error error = {0};
     assert_int_equal(udp_socket_route_check(&remote, &local, &error), ERROR_UNREACHABLE);
     assert_non_null(strstr(error.message, remotes[i]));
     assert_false(ip_address_is_set(&local));
   }
-  struct udp_socket *socket = opened("0.0.0.0");
-  struct udp_packet packet = packet_to("192.0.2.1", socket, "x", 1);
-  send_all(socket, &packet, 1);
+  struct udp_socket *socket = udp_opened("0.0.0.0");
+  struct udp_packet packet = udp_packet_to("192.0.2.1", socket, "x", 1);
+  udp_send_all(socket, &packet, 1);
   struct udp_counters counters;
   udp_socket_counters(socket, &counters);
   assert_int_equal(counters.refused, 1);

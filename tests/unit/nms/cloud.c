@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -37,17 +38,21 @@ static void endpoint_close(struct cloud *cloud, struct quic_endpoint *endpoint) 
 
 static struct pki_credentials *service_credentials(struct cloud *cloud, enum pki_purpose purpose,
                                                    const char *name) {
-  char host[64], certificate[160], key[160], file[32];
+  static const char *const files[][2] = {[PKI_AS] = {"as.crt", "as.key"},
+                                         [PKI_NMS] = {"nms.crt", "nms.key"},
+                                         [PKI_TRS] = {"trs.crt", "trs.key"}};
+  char host[64], certificate[160], key[160];
   struct error error = {0};
   struct pki_credentials *credentials;
   snprintf(host, sizeof(host), "%s.test.internal", name);
   must(pki_issue_service(cloud->root, purpose, host, clock_wall(), cloud->place->folder, &error),
        &error);
-  snprintf(file, sizeof(file), "%s.crt", name);
-  path_of(cloud, file, certificate);
-  snprintf(file, sizeof(file), "%s.key", name);
-  path_of(cloud, file, key);
+  path_of(cloud, files[purpose][0], certificate);
+  path_of(cloud, files[purpose][1], key);
   must(pki_credentials_load(certificate, key, &credentials, &error), &error);
+  /* Room for another of the same purpose. */
+  assert_int_equal(unlink(certificate), 0);
+  assert_int_equal(unlink(key), 0);
   return credentials;
 }
 
@@ -168,13 +173,15 @@ static void pushed(struct control *control UNUSED, struct control_exchange *exch
                    const control_message *message, void *context) {
   struct session *session = context;
   assert_int_equal(message->body_case, CYPHONIC__MESSAGE__BODY_ROUTE_DIRECTION);
+  if (session->unconfirmed != NULL) {
+    session_confirm(session);
+  }
   session->directions++;
   session->directed = true;
   if (session->direction != NULL) {
     cyphonic__message__free_unpacked(session->direction, NULL);
   }
   session->direction = copy_of(message);
-  assert_null(session->unconfirmed);
   session->unconfirmed = exchange;
   if (!session->withholds) {
     session_confirm(session);
@@ -208,8 +215,8 @@ static void closed(struct quic_connection *connection UNUSED, const struct quic_
 
 static const struct quic_handler session_handler = {.established = established, .closed = closed};
 
-void session_open(struct member *member, const char *alpn, enum pki_purpose purpose,
-                  struct session *session) {
+void session_try(struct member *member, const char *alpn, enum pki_purpose purpose,
+                 struct session *session) {
   *session = (struct session){.cloud = member->cloud};
   bool joined = strcmp(alpn, AS_ALPN_SIGN_UP) != 0;
   struct quic_target target = {
@@ -227,6 +234,11 @@ void session_open(struct member *member, const char *alpn, enum pki_purpose purp
   session->control = control_new(session->connection, &control_handler, session);
   assert_non_null(session->control);
   cloud_wait(member->cloud, &session->established);
+}
+
+void session_open(struct member *member, const char *alpn, enum pki_purpose purpose,
+                  struct session *session) {
+  session_try(member, alpn, purpose, session);
   if (session->closed) {
     fail_msg("the connection closed: %s", session->close.message);
   }
@@ -294,6 +306,15 @@ void member_open(struct cloud *cloud, const char *name, struct member *member) {
   struct error error = {0};
   snprintf(member->name, sizeof(member->name), "%s", name);
   must(pki_key_new(&member->key, &error), &error);
+  member->endpoint = endpoint_new(cloud);
+}
+
+void member_serve(struct cloud *cloud, const char *name, enum pki_purpose purpose,
+                  struct member *member) {
+  *member = (struct member){.cloud = cloud};
+  snprintf(member->name, sizeof(member->name), "%s", name);
+  snprintf(member->fqdn, sizeof(member->fqdn), "%s.test.internal", name);
+  member->credentials = service_credentials(cloud, purpose, name);
   member->endpoint = endpoint_new(cloud);
 }
 

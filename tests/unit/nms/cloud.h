@@ -39,7 +39,7 @@ struct session {
   struct control *control;
   bool established, closed;
   struct quic_close close;
-  bool withholds;                       /* confirmations, until session_confirm */
+  bool withholds; /* confirmations, until session_confirm or the next direction */
   struct control_exchange *unconfirmed; /* the one withheld */
   /* Route Directions that came. */
   unsigned directions;
@@ -59,11 +59,18 @@ struct member {
 /* A node with a key and an endpoint; member_join also signs it up by an invitation of its own. */
 void member_open(struct cloud *cloud, const char *name, struct member *member);
 void member_join(struct cloud *cloud, const char *name, struct member *member);
+/* A service's endpoint instead of a node's: what is called `name` has a certificate of `purpose`.
+ */
+void member_serve(struct cloud *cloud, const char *name, enum pki_purpose purpose,
+                  struct member *member);
 void member_close(struct member *member);
 
 /* Connects to a service and waits until it stands. */
 void session_open(struct member *member, const char *alpn, enum pki_purpose purpose,
                   struct session *session);
+/* The same, and waits until it stands or has closed. */
+void session_try(struct member *member, const char *alpn, enum pki_purpose purpose,
+                 struct session *session);
 /* Confirms the Route Direction that was withheld. */
 void session_confirm(struct session *session);
 /* Closes it if it still stands. */

@@ -253,6 +253,93 @@ static void one_ip_version_does_not_crowd_the_other_out(void **state UNUSED) {
          OWN("[2600::1]:2", "[2600::2]:2", "[2600::3]:2", "[2600::4]:2", "8.8.4.4:2"));
 }
 
+/* --- where two that need a relay may meet directly later --- */
+
+struct meeting {
+  const char *what;
+  struct view initiator, responder;
+  const char *const *initiator_candidates, *const *responder_candidates;
+};
+
+static void meets(const struct meeting *meeting) {
+  struct direction direction;
+  direction_choose(&meeting->initiator, &meeting->responder, &direction);
+  assert_int_equal(direction.rule.pattern, PATTERN_RELAY);
+  direction_add_upgrade(&meeting->initiator, &meeting->responder, &direction);
+  print_message("%s\n", meeting->what);
+  expect(&direction.initiator, meeting->initiator_candidates);
+  expect(&direction.responder, meeting->responder_candidates);
+}
+
+static void candidates_for_the_upgrade_follow_a_table(void **state UNUSED) {
+  const struct meeting meetings[] = {
+      {"behind two NATs: what was observed, then what is local",
+       node("203.0.113.1:5001", NULL, OWN("192.168.1.10:1")),
+       node("203.0.113.2:5002", NULL, OWN("192.168.2.10:2", "10.0.0.2:2")),
+       OWN("203.0.113.1:5001", "192.168.1.10:1"),
+       OWN("203.0.113.2:5002", "192.168.2.10:2", "10.0.0.2:2")},
+      {"behind one NAT: what is local first", node("203.0.113.1:5001", NULL, OWN("192.168.1.10:1")),
+       node("203.0.113.1:5002", NULL, OWN("192.168.1.11:2", "10.0.0.2:2")),
+       OWN("192.168.1.10:1", "203.0.113.1:5001"),
+       OWN("192.168.1.11:2", "10.0.0.2:2", "203.0.113.1:5002")},
+      {"the same local address: each would speak to itself",
+       node("203.0.113.1:5001", NULL, OWN("192.168.1.10:1")),
+       node("203.0.113.2:5002", NULL, OWN("192.168.1.10:2")), OWN("203.0.113.1:5001"),
+       OWN("203.0.113.2:5002")},
+      {"no common IP version: nothing", ipv6_only(1), ipv4_private(2), OWN(""), OWN("")},
+      {"no common IP version, from the other side: nothing", ipv4_global(1), ipv6_only(2), OWN(""),
+       OWN("")},
+      {"never seen over IPv4: nothing", node(NULL, NULL, OWN("192.168.1.2:1")), ipv4_private(2),
+       OWN(""), OWN("")},
+      {"IPv6 on one side alone does not count",
+       node("203.0.113.1:5001", "[2001:db8::1]:1", OWN("192.168.1.10:1", "[2001:db8::1]:1")),
+       node("203.0.113.2:5002", NULL, OWN("192.168.2.10:2")),
+       OWN("203.0.113.1:5001", "192.168.1.10:1"), OWN("203.0.113.2:5002", "192.168.2.10:2")},
+      {"IPv6 behind NATs: before IPv4",
+       node("203.0.113.1:5001", "[2001:db8:f::1]:7", OWN("192.168.1.10:1", "[fd00:1::1]:1")),
+       node("203.0.113.2:5002", "[2001:db8:f::2]:8", OWN("192.168.2.10:2", "[fd00:2::2]:2")),
+       OWN("[2001:db8:f::1]:7", "[fd00:1::1]:1", "203.0.113.1:5001", "192.168.1.10:1"),
+       OWN("[2001:db8:f::2]:8", "[fd00:2::2]:2", "203.0.113.2:5002", "192.168.2.10:2")},
+      {"loopback and link-local lead nowhere",
+       node("203.0.113.1:5001", NULL, OWN("127.0.0.1:1", "169.254.3.4:1")),
+       node("203.0.113.2:5002", NULL, OWN("192.168.2.10:2")), OWN("203.0.113.1:5001"),
+       OWN("203.0.113.2:5002", "192.168.2.10:2")},
+      {"behind one NAT with many addresses: the observed one keeps its place",
+       node("203.0.113.1:5001", NULL,
+            OWN("10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1", "10.0.0.5:1")),
+       node("203.0.113.1:5002", NULL, OWN("10.0.0.9:2")),
+       OWN("10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "203.0.113.1:5001"),
+       OWN("10.0.0.9:2", "203.0.113.1:5002")},
+  };
+  for (size_t i = 0; i < sizeof(meetings) / sizeof(meetings[0]); i++) {
+    meets(&meetings[i]);
+  }
+}
+
+static void who_meets_directly_at_once_gets_no_further_candidates(void **state UNUSED) {
+  struct view one = ipv4_private(1), two = ipv4_global(2);
+  struct direction direction, before;
+  direction_choose(&one, &two, &direction);
+  before = direction;
+  direction_add_upgrade(&one, &two, &direction);
+  assert_memory_equal(&direction, &before, sizeof(direction));
+}
+
+static void the_initiator_is_the_client_over_a_relay(void **state UNUSED) {
+  static const struct {
+    struct direction_rule rule;
+    bool client;
+  } rows[] = {
+      {{PATTERN_DIRECT, true}, true},
+      {{PATTERN_NAT, true}, true},
+      {{PATTERN_NAT, false}, false},
+      {{PATTERN_RELAY, false}, true},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    assert_int_equal(direction_initiator_is_client(&rows[i].rule), rows[i].client);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ipv6_to_ipv6_is_pattern_1),
@@ -276,6 +363,9 @@ int main(void) {
       cmocka_unit_test(own_private_addresses_are_no_candidates_for_the_internet),
       cmocka_unit_test(the_observed_port_goes_before_the_registered_one),
       cmocka_unit_test(one_ip_version_does_not_crowd_the_other_out),
+      cmocka_unit_test(candidates_for_the_upgrade_follow_a_table),
+      cmocka_unit_test(who_meets_directly_at_once_gets_no_further_candidates),
+      cmocka_unit_test(the_initiator_is_the_client_over_a_relay),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

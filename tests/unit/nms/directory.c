@@ -28,14 +28,30 @@ static struct store_device node(unsigned number) {
   return device;
 }
 
-static struct directory_entry *registered(struct directory *directory, unsigned number,
-                                          size_t connection, struct control **replaced) {
+/* Registers node `number` over `connection`, wishing for `route_id`, at `now`. */
+static struct directory_entry *wishing(struct directory *directory, unsigned number,
+                                       size_t connection, uint32_t route_id, uint64_t now,
+                                       struct control **replaced) {
   struct store_device device = node(number);
   struct address own = at("192.0.2.1:1000");
+  const struct directory_registration registration = {.control = control(connection),
+                                                      .addresses = &own,
+                                                      .address_count = 1,
+                                                      .observed = own,
+                                                      .route_id = route_id};
   struct directory_entry *entry =
-      directory_register(directory, &device, control(connection), &own, 1, &own, replaced);
+      directory_register(directory, &device, &registration, now, replaced);
   assert_non_null(entry);
   return entry;
+}
+
+static struct directory_entry *registered(struct directory *directory, unsigned number,
+                                          size_t connection, struct control **replaced) {
+  return wishing(directory, number, connection, 0, 100, replaced);
+}
+
+static void leaves(struct directory *directory, unsigned number, size_t connection, uint64_t now) {
+  directory_remove(directory, node(number).fqdn, control(connection), now);
 }
 
 static int open_directory(void **state) {
@@ -73,9 +89,9 @@ static void who_is_not_here_is_not_found(void **state) {
 static void a_closed_connection_takes_its_node_along(void **state) {
   struct control *replaced;
   registered(*state, 1, 0, &replaced);
-  directory_remove(*state, "node-1.test.internal", control(0));
+  leaves(*state, 1, 0, 100);
   assert_int_equal(directory_count(*state), 0);
-  directory_remove(*state, "node-1.test.internal", control(0));
+  leaves(*state, 1, 0, 100);
 }
 
 static void a_newer_connection_replaces_an_older_one(void **state) {
@@ -86,7 +102,7 @@ static void a_newer_connection_replaces_an_older_one(void **state) {
   assert_ptr_equal(replaced, control(0));
   assert_true(entry->revision > revision);
   /* The old one's end changes nothing. */
-  directory_remove(*state, "node-1.test.internal", control(0));
+  leaves(*state, 1, 0, 100);
   assert_ptr_equal(directory_by_fqdn(*state, "node-1.test.internal"), entry);
   assert_ptr_equal(entry->control, control(1));
 }
@@ -103,7 +119,7 @@ static void registering_again_unchanged_is_no_revision(void **state) {
 static void a_node_that_left_and_came_back_is_told_from_one_that_stayed(void **state) {
   struct control *replaced;
   uint64_t revision = registered(*state, 1, 0, &replaced)->revision;
-  directory_remove(*state, "node-1.test.internal", control(0));
+  leaves(*state, 1, 0, 100);
   assert_true(registered(*state, 1, 0, &replaced)->revision > revision);
 }
 
@@ -125,8 +141,9 @@ static void an_observation_waits_for_the_registration(void **state) {
   assert_non_null(entry);
   assert_null(entry->control);
   struct control *replaced;
-  assert_ptr_equal(directory_register(*state, &device, control(0), own, 2, &own[0], &replaced),
-                   entry);
+  const struct directory_registration registration = {
+      .control = control(0), .addresses = own, .address_count = 2, .observed = own[0]};
+  assert_ptr_equal(directory_register(*state, &device, &registration, 100, &replaced), entry);
   assert_null(replaced);
   assert_true(address_equal(&entry->view.ipv6.observed, &seen));
   assert_false(entry->view.ipv6.behind_nat);
@@ -182,9 +199,111 @@ static void an_observed_node_is_not_removed_by_a_connection(void **state) {
   struct address seen = at("192.0.2.1:1000");
   struct store_device one = node(1);
   directory_observe(*state, &one, &seen, 100);
-  directory_remove(*state, one.fqdn, control(0));
-  directory_remove(*state, one.fqdn, NULL);
+  directory_remove(*state, one.fqdn, control(0), 100);
+  directory_remove(*state, one.fqdn, NULL, 100);
   assert_int_equal(directory_count(*state), 1);
+}
+
+static void each_registered_node_has_a_route_id_by_which_it_is_found(void **state) {
+  struct control *replaced;
+  struct directory_entry *one = registered(*state, 1, 0, &replaced);
+  struct directory_entry *two = registered(*state, 2, 1, &replaced);
+  assert_int_not_equal(one->route_id, 0);
+  assert_int_not_equal(two->route_id, 0);
+  assert_int_not_equal(one->route_id, two->route_id);
+  assert_ptr_equal(directory_by_route_id(*state, one->route_id), one);
+  assert_ptr_equal(directory_by_route_id(*state, two->route_id), two);
+  uint32_t route_id = one->route_id;
+  leaves(*state, 1, 0, 100);
+  assert_null(directory_by_route_id(*state, route_id));
+}
+
+static void an_observed_node_has_no_route_id_yet(void **state) {
+  struct store_device device = node(1);
+  struct address seen = at("192.0.2.1:1000");
+  assert_int_equal(directory_observe(*state, &device, &seen, 100)->route_id, 0);
+  assert_null(directory_by_route_id(*state, 0));
+}
+
+static void a_wished_route_id_is_given_if_it_is_free(void **state) {
+  struct control *replaced;
+  struct directory_entry *one = wishing(*state, 1, 0, 0xabcd, 100, &replaced);
+  assert_int_equal(one->route_id, 0xabcd);
+  assert_int_not_equal(wishing(*state, 2, 1, 0xabcd, 100, &replaced)->route_id, 0xabcd);
+  assert_ptr_equal(directory_by_route_id(*state, 0xabcd), one);
+}
+
+static void another_route_id_is_a_revision_and_the_same_is_none(void **state) {
+  struct control *replaced;
+  struct directory_entry *entry = wishing(*state, 1, 0, 0xabcd, 100, &replaced);
+  uint64_t revision = entry->revision;
+  wishing(*state, 1, 0, 0xabcd, 100, &replaced);
+  wishing(*state, 1, 0, 0, 100, &replaced);
+  assert_int_equal(entry->route_id, 0xabcd);
+  assert_int_equal(entry->revision, revision);
+  wishing(*state, 1, 0, 0xef01, 100, &replaced);
+  assert_int_equal(entry->route_id, 0xef01);
+  assert_true(entry->revision > revision);
+  assert_ptr_equal(directory_by_route_id(*state, 0xef01), entry);
+  assert_null(directory_by_route_id(*state, 0xabcd));
+}
+
+static void who_comes_back_has_its_route_id_still(void **state) {
+  struct control *replaced;
+  uint32_t route_id = registered(*state, 1, 0, &replaced)->route_id;
+  leaves(*state, 1, 0, 100);
+  assert_int_not_equal(wishing(*state, 2, 1, route_id, 200, &replaced)->route_id, route_id);
+  assert_int_equal(wishing(*state, 1, 0, 0, 300, &replaced)->route_id, route_id);
+}
+
+static void what_a_node_reports_is_kept_with_it_and_is_no_revision(void **state) {
+  struct store_device device = node(1);
+  struct address own = at("192.168.0.2:1000"), seen = at("192.0.2.1:5000"), elsewhere = seen;
+  Cyphonic__RelayReport near = CYPHONIC__RELAY_REPORT__INIT, far = CYPHONIC__RELAY_REPORT__INIT;
+  near.name = (char[]){"near"};
+  near.round_trip = 1500;
+  far.name = (char[]){""};
+  Cyphonic__RelayReport *reports[] = {&far, &near};
+  struct directory_registration registration = {.control = control(0),
+                                                .addresses = &own,
+                                                .address_count = 1,
+                                                .observed = seen,
+                                                .elsewhere = &elsewhere,
+                                                .relays = reports,
+                                                .relay_count = 2};
+  struct control *replaced;
+  struct directory_entry *entry =
+      directory_register(*state, &device, &registration, 100, &replaced);
+  assert_int_equal(view_mapping(&entry->view), VIEW_MAPPING_ENDPOINT_INDEPENDENT);
+  assert_int_equal(entry->relays.count, 1); /* the one with a name */
+  assert_int_equal(relay_reports_round_trip(&entry->relays, "near"), 1500);
+  assert_int_equal(relay_reports_round_trip(&entry->relays, "far"), RELAY_ROUND_TRIP_UNKNOWN);
+  uint64_t revision = entry->revision;
+  elsewhere.port++;
+  registration.relay_count = 0;
+  directory_register(*state, &device, &registration, 100, &replaced);
+  assert_int_equal(view_mapping(&entry->view), VIEW_MAPPING_ENDPOINT_DEPENDENT);
+  assert_int_equal(relay_reports_round_trip(&entry->relays, "near"), RELAY_ROUND_TRIP_UNKNOWN);
+  registration.elsewhere = NULL;
+  directory_register(*state, &device, &registration, 100, &replaced);
+  assert_int_equal(view_mapping(&entry->view), VIEW_MAPPING_UNKNOWN);
+  assert_int_equal(entry->revision, revision);
+}
+
+static void reports_beyond_the_bound_are_ignored(void **state UNUSED) {
+  Cyphonic__RelayReport report[RELAY_REPORTS_MAX + 4], *pointers[RELAY_REPORTS_MAX + 4];
+  char names[RELAY_REPORTS_MAX + 4][16];
+  for (size_t i = 0; i < RELAY_REPORTS_MAX + 4; i++) {
+    report[i] = (Cyphonic__RelayReport)CYPHONIC__RELAY_REPORT__INIT;
+    snprintf(names[i], sizeof(names[i]), "trs-%zu", i);
+    report[i].name = names[i];
+    report[i].round_trip = 1;
+    pointers[i] = &report[i];
+  }
+  struct relay_reports reports = {0};
+  relay_reports_set(&reports, pointers, RELAY_REPORTS_MAX + 4);
+  assert_int_equal(reports.count, RELAY_REPORTS_MAX);
+  relay_reports_clear(&reports);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_directory, close_directory)
@@ -204,6 +323,13 @@ int main(void) {
       TEST(a_repeated_observation_lasts_anew),
       TEST(a_registered_node_is_not_forgotten_with_its_observation),
       TEST(an_observed_node_is_not_removed_by_a_connection),
+      TEST(each_registered_node_has_a_route_id_by_which_it_is_found),
+      TEST(an_observed_node_has_no_route_id_yet),
+      TEST(a_wished_route_id_is_given_if_it_is_free),
+      TEST(another_route_id_is_a_revision_and_the_same_is_none),
+      TEST(who_comes_back_has_its_route_id_still),
+      TEST(what_a_node_reports_is_kept_with_it_and_is_no_revision),
+      TEST(reports_beyond_the_bound_are_ignored),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

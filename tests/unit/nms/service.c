@@ -1,107 +1,10 @@
 /* AS and NMS as nodes meet them: over QUIC, all in one process. */
-#include "cloud.h"
+#include "present.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "nms/message.h"
-
-/* Registers with this IPv4 address of its own; the answer is the caller's. */
-static Cyphonic__Message *registered_as(struct session *session, const struct ip_address *own) {
-  struct address address = {.ip = *own, .port = quic_connection_local(session->connection).port};
-  Cyphonic__Endpoint endpoint = nms_message_endpoint(&address), *endpoints[] = {&endpoint};
-  Cyphonic__RegistrationRequest request = CYPHONIC__REGISTRATION_REQUEST__INIT;
-  request.n_addresses = 1;
-  request.addresses = endpoints;
-  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
-  message.body_case = CYPHONIC__MESSAGE__BODY_REGISTRATION_REQUEST;
-  message.registration_request = &request;
-  if (address.port == 0) {
-    endpoint.port = 443; /* no packet has told the local address yet */
-  }
-  Cyphonic__Message *reply = ask(session, &message);
-  assert_int_equal(reply->body_case, CYPHONIC__MESSAGE__BODY_REGISTRATION_RESPONSE);
-  return reply;
-}
-
-static void register_as(struct session *session, const char *own) {
-  struct ip_address address = ip(own);
-  cyphonic__message__free_unpacked(registered_as(session, &address), NULL);
-}
-
-/* A joined node with its session at NMS, registered under an address of its own. */
-struct present {
-  struct member member;
-  struct session session;
-};
-
-static void arrive(struct cloud *cloud, const char *name, const char *own,
-                   struct present *present) {
-  member_join(cloud, name, &present->member);
-  session_open(&present->member, NMS_ALPN, PKI_NMS, &present->session);
-  if (own != NULL) {
-    register_as(&present->session, own);
-  }
-}
-
-static void leave(struct present *present) {
-  session_close(&present->session);
-  member_close(&present->member);
-}
-
-static Cyphonic__Message direction_message(Cyphonic__DirectionRequest *request, char *fqdn) {
-  cyphonic__direction_request__init(request);
-  request->target_case = CYPHONIC__DIRECTION_REQUEST__TARGET_FQDN;
-  request->fqdn = fqdn;
-  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
-  message.body_case = CYPHONIC__MESSAGE__BODY_DIRECTION_REQUEST;
-  message.direction_request = request;
-  return message;
-}
-
-/* Asks for a direction and returns its id; 0 unless it was DIRECTED. */
-static uint64_t direct(struct present *from, struct present *to,
-                       Cyphonic__DirectionResponse__Status status) {
-  Cyphonic__DirectionRequest request;
-  Cyphonic__Message message = direction_message(&request, to->member.fqdn);
-  from->session.directed = to->session.directed = false;
-  Cyphonic__Message *reply = ask(&from->session, &message);
-  assert_int_equal(reply->body_case, CYPHONIC__MESSAGE__BODY_DIRECTION_RESPONSE);
-  const Cyphonic__DirectionResponse *response = reply->direction_response;
-  if (response->status != status) {
-    fail_msg("expected status %d, got %d: %s", (int)status, (int)response->status,
-             response->message);
-  }
-  assert_string_equal(response->fqdn, to->member.fqdn);
-  assert_memory_equal(response->ipv4.data, to->member.ipv4.bytes, 4);
-  assert_memory_equal(response->ipv6.data, to->member.ipv6.bytes, 16);
-  uint64_t id = response->direction_id;
-  cyphonic__message__free_unpacked(reply, NULL);
-  return id;
-}
-
-static void await_directions(struct present *one, struct present *two) {
-  cloud_wait(one->member.cloud, &one->session.directed);
-  cloud_wait(one->member.cloud, &two->session.directed);
-}
-
-static void expect_direction(const struct present *receiver, const struct present *peer,
-                             uint64_t id, uint32_t pattern, bool client, bool initiator) {
-  const Cyphonic__RouteDirection *route = receiver->session.direction->route_direction;
-  assert_int_equal(route->direction_id, id);
-  assert_int_equal(route->pattern, pattern);
-  assert_int_equal(route->role, client ? CYPHONIC__ROUTE_DIRECTION__ROLE__CLIENT
-                                       : CYPHONIC__ROUTE_DIRECTION__ROLE__SERVER);
-  assert_int_equal(route->initiator, initiator);
-  assert_string_equal(route->fqdn, peer->member.fqdn);
-  uint8_t key[PKI_HASH_SIZE];
-  struct error error = {0};
-  must(pki_key_hash(peer->member.key, key, &error), &error);
-  assert_int_equal(route->public_key.len, sizeof(key));
-  assert_memory_equal(route->public_key.data, key, sizeof(key));
-  assert_memory_equal(route->ipv4.data, peer->member.ipv4.bytes, 4);
-  assert_memory_equal(route->ipv6.data, peer->member.ipv6.bytes, 16);
-}
 
 static void two_nodes_sign_up_log_in_register_and_are_directed(void **state) {
   struct cloud *cloud = *state;
@@ -135,6 +38,9 @@ static void two_nodes_sign_up_log_in_register_and_are_directed(void **state) {
   assert_int_equal(response->ipv6_prefix->length, 64);
   assert_int_equal(response->observed->port, quic_endpoint_port(alice.member.endpoint, 4));
   assert_false(response->behind_nat);
+  assert_int_equal(response->n_relays, 0);
+  uint32_t route_id = response->route_id;
+  assert_int_not_equal(route_id, 0);
   cyphonic__message__free_unpacked(reply, NULL);
   register_as(&bob.session, "127.0.0.1");
   struct store_device device;
@@ -153,119 +59,23 @@ static void two_nodes_sign_up_log_in_register_and_are_directed(void **state) {
   const Cyphonic__RouteDirection *route = alice.session.direction->route_direction;
   assert_true(route->n_candidates >= 1);
   assert_int_equal(route->candidates[0]->port, quic_endpoint_port(bob.member.endpoint, 4));
-  leave(&alice);
-  leave(&bob);
-}
-
-static void two_nodes_that_ask_at_once_get_one_direction(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice, bob;
-  arrive(cloud, "alice", "127.0.0.1", &alice);
-  arrive(cloud, "bob", "127.0.0.1", &bob);
-  bob.session.withholds = true; /* as if it had asked before the direction came */
-  uint64_t id = direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
-  await_directions(&alice, &bob);
-  assert_int_equal(direct(&bob, &alice, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED), id);
-  assert_int_equal(alice.session.directions, 1);
-  assert_int_equal(bob.session.directions, 1);
-  expect_direction(&alice, &bob, id, 1, true, true);
-  expect_direction(&bob, &alice, id, 1, false, false);
-  leave(&alice);
-  leave(&bob);
-}
-
-static void who_has_the_direction_and_asks_again_gets_another(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice, bob;
-  arrive(cloud, "alice", "127.0.0.1", &alice);
-  arrive(cloud, "bob", "127.0.0.1", &bob);
-  uint64_t id = direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
-  await_directions(&alice, &bob);
-  /* A round trip, in which the confirmations arrive. */
-  register_as(&bob.session, "127.0.0.1");
-  register_as(&alice.session, "127.0.0.1");
-  uint64_t next = direct(&bob, &alice, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
-  await_directions(&alice, &bob);
+  assert_int_not_equal(route->route_id, 0);
+  assert_int_equal(bob.session.direction->route_direction->route_id, route_id);
+  assert_null(offer_to(&alice));
+  assert_null(offer_to(&bob));
+  /* The same with a TRS. */
+  struct present trs;
+  trs_arrive(cloud, "trs", &trs);
+  register_as(&alice.session, "127.0.0.1"); /* behind its confirmation, which is there now */
+  uint64_t next = direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
   assert_true(next > id);
-  expect_direction(&alice, &bob, next, 1, false, false);
-  expect_direction(&bob, &alice, next, 1, true, true);
-  leave(&alice);
-  leave(&bob);
-}
-
-static void a_node_that_moved_gets_a_new_direction(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice, bob;
-  arrive(cloud, "alice", "127.0.0.1", &alice);
-  arrive(cloud, "bob", "127.0.0.1", &bob);
-  uint64_t id = direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
   await_directions(&alice, &bob);
-  register_as(&alice.session, "192.168.7.7");
-  uint64_t next = direct(&bob, &alice, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
-  await_directions(&alice, &bob);
-  assert_true(next > id);
-  /* It is behind a NAT now, and so the client, though the other one asked. */
-  expect_direction(&alice, &bob, next, 2, true, false);
-  expect_direction(&bob, &alice, next, 2, false, true);
+  expect_direction(&alice, &bob, next, 1, true, true);
+  expect_direction(&bob, &alice, next, 1, false, false);
+  expect_offer(&alice, &bob, &trs);
+  leave(&trs);
   leave(&alice);
   leave(&bob);
-}
-
-static void two_nodes_behind_nats_need_a_relay(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice, bob;
-  arrive(cloud, "alice", "192.168.7.7", &alice);
-  arrive(cloud, "bob", "192.168.8.8", &bob);
-  assert_int_equal(direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__NEEDS_RELAY), 0);
-  assert_int_equal(bob.session.directions, 0);
-  leave(&alice);
-  leave(&bob);
-}
-
-static void who_is_not_registered_gets_no_direction(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice, bob;
-  arrive(cloud, "alice", NULL, &alice);
-  arrive(cloud, "bob", "127.0.0.1", &bob);
-  Cyphonic__DirectionRequest request;
-  Cyphonic__Message message = direction_message(&request, bob.member.fqdn);
-  ask_refused(&alice.session, &message, CYPHONIC__ERROR__CODE__NOT_REGISTERED);
-  leave(&alice);
-  leave(&bob);
-}
-
-static void a_peer_that_is_not_here_is_offline(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice, bob;
-  arrive(cloud, "alice", "127.0.0.1", &alice);
-  arrive(cloud, "bob", NULL, &bob);
-  direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__PEER_OFFLINE);
-  register_as(&bob.session, "127.0.0.1");
-  direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
-  await_directions(&alice, &bob);
-  leave(&bob);
-  Cyphonic__DirectionRequest request;
-  Cyphonic__Message message = direction_message(&request, bob.member.fqdn);
-  Cyphonic__Message *reply = ask(&alice.session, &message);
-  assert_int_equal(reply->body_case, CYPHONIC__MESSAGE__BODY_DIRECTION_RESPONSE);
-  assert_int_equal(reply->direction_response->status,
-                   CYPHONIC__DIRECTION_RESPONSE__STATUS__PEER_OFFLINE);
-  cyphonic__message__free_unpacked(reply, NULL);
-  leave(&alice);
-}
-
-static void directions_to_nobody_and_to_oneself_are_refused(void **state) {
-  struct cloud *cloud = *state;
-  struct present alice;
-  arrive(cloud, "alice", "127.0.0.1", &alice);
-  Cyphonic__DirectionRequest request;
-  Cyphonic__Message message = direction_message(&request, (char[]){"nobody.test.internal"});
-  ask_refused(&alice.session, &message, CYPHONIC__ERROR__CODE__NAME_UNKNOWN);
-  message = direction_message(&request, alice.member.fqdn);
-  ask_refused(&alice.session, &message, CYPHONIC__ERROR__CODE__MALFORMED);
-  request.target_case = CYPHONIC__DIRECTION_REQUEST__TARGET__NOT_SET;
-  ask_refused(&alice.session, &message, CYPHONIC__ERROR__CODE__MALFORMED);
-  leave(&alice);
 }
 
 static void expect_name(struct session *session, const Cyphonic__NameRequest *request,
@@ -501,13 +311,6 @@ static void services_of_one_kind_do_not_share_an_endpoint(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(two_nodes_sign_up_log_in_register_and_are_directed),
-      TEST(two_nodes_that_ask_at_once_get_one_direction),
-      TEST(who_has_the_direction_and_asks_again_gets_another),
-      TEST(a_node_that_moved_gets_a_new_direction),
-      TEST(two_nodes_behind_nats_need_a_relay),
-      TEST(who_is_not_registered_gets_no_direction),
-      TEST(a_peer_that_is_not_here_is_offline),
-      TEST(directions_to_nobody_and_to_oneself_are_refused),
       TEST(names_and_addresses_lead_to_each_other),
       TEST(an_observation_tells_the_address_seen),
       TEST(a_newer_registration_closes_the_older_connection),

@@ -53,6 +53,48 @@ static void a_packet_of_1420_bytes_fits_once_the_path_is_known(void **state UNUS
   pair_close(&pair);
 }
 
+static bool side_is_writable(void *context) {
+  return ((struct side *)context)->writable;
+}
+
+/* A sender that has large and small packets to send, and always sends as large as it may. */
+static void send_both_sizes(struct side *side, const uint8_t *bytes) {
+  size_t room = quic_connection_datagram_room(side->connection);
+  const size_t sizes[] = {room, 100};
+  for (size_t i = 0; i < 2; i++) {
+    struct span body = {bytes, sizes[i]}, none = {NULL, 0};
+    int code;
+    while ((code = quic_connection_send_datagram(side->connection, none, body)) == ERROR_AGAIN) {
+      side->writable = false;
+      world_run_until(&world, side_is_writable, side);
+    }
+    assert_true(code == 0 || code == ERROR_LIMIT); /* the room may have shrunk meanwhile */
+  }
+}
+
+static void a_path_that_narrows_is_noticed(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct forwarder forwarder;
+  forwarder_open(&forwarder, &world, server_port(&pair));
+  pair_connect(&pair, forwarder.port);
+  world_run_until(&world, room_has_grown, &pair);
+  static const uint8_t bytes[1500] = {0x45};
+  send_both_sizes(&pair.client, bytes);
+  world_run_until(&world, server_got_datagram, &pair);
+  forwarder.largest = 1300;
+  uint64_t deadline = clock_now() + 10 * SECOND;
+  while (quic_connection_datagram_room(pair.client.connection) + 32 > forwarder.largest) {
+    send_both_sizes(&pair.client, bytes);
+    uv_run(&world.loop, UV_RUN_NOWAIT);
+    assert_true(clock_now() < deadline);
+  }
+  assert_true(quic_connection_path_mtu_settled(pair.client.connection));
+  assert_int_equal(quic_connection_datagram_room(pair.client.connection), 1200 - 32);
+  forwarder_close(&forwarder);
+  pair_close(&pair);
+}
+
 static bool both_have_ended(void *context) {
   struct pair *pair = context;
   return pair->client.streams_closed == 1 && pair->server.streams_closed == 1;
@@ -234,6 +276,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(both_ends_know_each_other_by_certificate),
       cmocka_unit_test(a_packet_of_1420_bytes_fits_once_the_path_is_known),
+      cmocka_unit_test(a_path_that_narrows_is_noticed),
       cmocka_unit_test(a_stream_carries_more_than_its_window_both_ways),
       cmocka_unit_test(a_stream_that_is_reset_ends_on_both_sides),
       cmocka_unit_test(closing_tells_the_peer_why),

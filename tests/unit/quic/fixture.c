@@ -215,7 +215,8 @@ static void from_client(uv_udp_t *handle, ssize_t size, const uv_buf_t *buffer,
   }
   assert_int_equal(address_from_sockaddr(source, &forwarder->client), 0);
   forwarder->to_server++;
-  if (!forwarder->lose_to_server && !uv_is_closing((uv_handle_t *)&forwarder->outer)) {
+  bool fits = forwarder->largest == 0 || (size_t)size <= forwarder->largest;
+  if (fits && !forwarder->lose_to_server && !uv_is_closing((uv_handle_t *)&forwarder->outer)) {
     pass(&forwarder->outer, &forwarder->server, buffer, (size_t)size);
   }
 }
@@ -227,7 +228,8 @@ static void from_server(uv_udp_t *handle, ssize_t size, const uv_buf_t *buffer,
     return;
   }
   forwarder->to_client++;
-  if (!forwarder->lose_to_client && !uv_is_closing((uv_handle_t *)&forwarder->inner)) {
+  bool fits = forwarder->largest == 0 || (size_t)size <= forwarder->largest;
+  if (fits && !forwarder->lose_to_client && !uv_is_closing((uv_handle_t *)&forwarder->inner)) {
     pass(&forwarder->inner, &forwarder->client, buffer, (size_t)size);
   }
 }

@@ -56,6 +56,7 @@ struct forwarder {
   struct address server, client;
   uint16_t port;
   bool lose_to_client, lose_to_server;
+  size_t largest;                /* longer packets are lost, 0: none */
   unsigned to_client, to_server; /* packets seen */
 };
 void forwarder_open(struct forwarder *forwarder, struct world *world, uint16_t server_port);
