@@ -179,8 +179,8 @@ static bool forward(struct quic_endpoint *endpoint, const struct udp_packet *pac
                                    endpoint->forwarder.context)) {
     return false;
   }
-  if (!transmit_forward(&endpoint->transmit, &remote, &local, packet->ecn, packet->data,
-                        packet->size)) {
+  if (remote.port == 0 || !transmit_forward(&endpoint->transmit, &remote, &local, packet->ecn,
+                                            packet->data, packet->size)) {
     endpoint->counters.dropped++;
   }
   return true;

@@ -144,7 +144,8 @@ void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_i
 
 /* A TRS's part: is asked for each packet that belongs to no connection of this endpoint, with where
  * it came from and the first 32 bits of its Destination Connection ID. True: the packet goes on to
- * *remote, unchanged, from the address `*local` (family 0: the kernel's choice). */
+ * *remote, unchanged, from the address `*local` (family 0: the kernel's choice); a port of 0 means
+ * that it is to be dropped. */
 struct quic_forwarder {
   bool (*forward)(const struct address *source, uint32_t route_id, size_t size,
                   struct address *remote, struct ip_address *local, void *context);
