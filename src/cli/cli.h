@@ -14,6 +14,7 @@ int cli_down(int argc, char **argv, void *context);
 int cli_status(int argc, char **argv, void *context);
 int cli_ping(int argc, char **argv, void *context);
 int cli_resolve(int argc, char **argv, void *context);
+int cli_netcheck(int argc, char **argv, void *context);
 int cli_version(int argc, char **argv, void *context);
 
 /* Opens, asks once, closes. On failure the error is printed; returns the exit code. Takes over

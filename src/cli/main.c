@@ -10,6 +10,7 @@ int main(int argc, char **argv) {
       {"status", "show this node, its connections and its peers", cli_status},
       {"ping", "measure the round trip to a node through its tunnel", cli_ping},
       {"resolve", "tell a node's full name and virtual addresses", cli_resolve},
+      {"netcheck", "tell what this network lets through, and how its NAT behaves", cli_netcheck},
       {"version", "print the versions of this command and of the daemon", cli_version},
   };
   static const struct command_program program = {

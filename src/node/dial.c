@@ -66,6 +66,7 @@ static int try_next(struct dial *dial) {
         .credentials = dial->target.credentials,
         .trust = dial->target.trust,
         .peer_purpose = dial->target.purpose,
+        .peer_name = dial->target.peer_name,
         .parameters = dial->target.parameters,
         .handler = &attempt_handler,
         .context = dial,

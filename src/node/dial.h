@@ -20,6 +20,7 @@ struct dial_target {
   const struct pki_credentials *credentials; /* NULL: anonymous */
   const struct pki_trust *trust;
   enum pki_purpose purpose;          /* of the service */
+  const char *peer_name;             /* its certificate must bear it; NULL: any of the purpose */
   struct quic_parameters parameters; /* handshake_timeout is set here */
   int family;                        /* 4 or 6: that one only; 0: either */
 };

@@ -17,6 +17,7 @@ int direction_read(const Cyphonic__RouteDirection *message, const char *domain,
       .client = message->role == CYPHONIC__ROUTE_DIRECTION__ROLE__CLIENT,
       .initiator = message->initiator,
       .pattern = message->pattern,
+      .route_id = message->route_id,
   };
   *peer = (struct direction_peer){0};
   /* 0 stands for "not told yet" in a link. */
@@ -39,7 +40,8 @@ int direction_read(const Cyphonic__RouteDirection *message, const char *domain,
       return wrong(error, "candidates");
     direction->count++;
   }
-  if (direction->client && direction->count == 0)
+  /* Without an address and without a relay there is no way to go. */
+  if (direction->client && direction->count == 0 && !message->relay)
     return wrong(error, "candidates");
   return 0;
 }

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "base/clock.h"
+#include "node/message.h"
+
 struct link {
   struct link_shared *shared;
   const struct link_handler *handler; /* NULL: abandoned */
@@ -12,6 +15,8 @@ struct link {
   struct tunnel *tunnel;             /* NULL: not authorised */
   struct control_exchange *exchange; /* the peer's TunnelRequest that awaits an answer */
   uint64_t direction_id;
+  uint32_t peer_route_id;
+  uint64_t probed; /* nanoseconds, when link_probe asked; 0: nothing is awaited */
   bool client, requested, confirmed;
   struct link *next, *previous; /* of shared->links */
 };
@@ -37,6 +42,61 @@ static void take_tunnel_request(struct link *link, struct control_exchange *exch
   link->handler->requested(link, link->context);
 }
 
+/* Those of `endpoints` that can be. */
+static size_t read_candidates(Cyphonic__Endpoint **endpoints, size_t count,
+                              struct address candidates[LINK_CANDIDATES_MAX]) {
+  size_t taken = 0;
+  for (size_t i = 0; i < count && taken < LINK_CANDIDATES_MAX; i++)
+    if (!message_endpoint(endpoints[i], &candidates[taken]))
+      taken++;
+  return taken;
+}
+
+/* Endpoints that borrow from `candidates`. */
+static size_t write_candidates(const struct address *candidates, size_t count,
+                               Cyphonic__Endpoint endpoints[LINK_CANDIDATES_MAX],
+                               Cyphonic__Endpoint *pointers[LINK_CANDIDATES_MAX]) {
+  if (count > LINK_CANDIDATES_MAX)
+    count = LINK_CANDIDATES_MAX;
+  for (size_t i = 0; i < count; i++) {
+    cyphonic__endpoint__init(&endpoints[i]);
+    endpoints[i].ip = message_bytes(&candidates[i].ip);
+    endpoints[i].port = candidates[i].port;
+    pointers[i] = &endpoints[i];
+  }
+  return count;
+}
+
+static void take_upgrade_request(struct link *link, struct control_exchange *exchange,
+                                 const Cyphonic__UpgradeRequest *request) {
+  struct address theirs[LINK_CANDIDATES_MAX], ours[LINK_CANDIDATES_MAX];
+  Cyphonic__Endpoint endpoints[LINK_CANDIDATES_MAX], *pointers[LINK_CANDIDATES_MAX];
+  size_t count = read_candidates(request->candidates, request->n_candidates, theirs);
+  count = link->handler->upgrade_asked(link, theirs, count, ours, link->context);
+  Cyphonic__UpgradeResponse response = CYPHONIC__UPGRADE_RESPONSE__INIT;
+  response.n_candidates = write_candidates(ours, count, endpoints, pointers);
+  response.candidates = pointers;
+  control_message reply = CYPHONIC__MESSAGE__INIT;
+  reply.body_case = CYPHONIC__MESSAGE__BODY_UPGRADE_RESPONSE;
+  reply.upgrade_response = &response;
+  control_reply(exchange, &reply);
+}
+
+static void answer_ping(struct control_exchange *exchange) {
+  Cyphonic__PingResponse response = CYPHONIC__PING_RESPONSE__INIT;
+  control_message reply = CYPHONIC__MESSAGE__INIT;
+  reply.body_case = CYPHONIC__MESSAGE__BODY_PING_RESPONSE;
+  reply.ping_response = &response;
+  control_reply(exchange, &reply);
+}
+
+static bool is_let_in(const struct link *link, struct control_exchange *exchange) {
+  if (!link->tunnel)
+    control_refuse(exchange, CYPHONIC__ERROR__CODE__NOT_DIRECTED,
+                   "no Route Direction allows this tunnel");
+  return link->tunnel;
+}
+
 static void on_request(UNUSED struct control *control, struct control_exchange *exchange,
                        const control_message *message, void *context) {
   struct link *link = context;
@@ -48,19 +108,14 @@ static void on_request(UNUSED struct control *control, struct control_exchange *
   case CYPHONIC__MESSAGE__BODY_TUNNEL_REQUEST:
     take_tunnel_request(link, exchange, message->tunnel_request);
     return;
-  case CYPHONIC__MESSAGE__BODY_PING_REQUEST: {
-    if (!link->tunnel) {
-      control_refuse(exchange, CYPHONIC__ERROR__CODE__NOT_DIRECTED,
-                     "no Route Direction allows this tunnel");
-      return;
-    }
-    Cyphonic__PingResponse response = CYPHONIC__PING_RESPONSE__INIT;
-    control_message reply = CYPHONIC__MESSAGE__INIT;
-    reply.body_case = CYPHONIC__MESSAGE__BODY_PING_RESPONSE;
-    reply.ping_response = &response;
-    control_reply(exchange, &reply);
+  case CYPHONIC__MESSAGE__BODY_PING_REQUEST:
+    if (is_let_in(link, exchange))
+      answer_ping(exchange);
     return;
-  }
+  case CYPHONIC__MESSAGE__BODY_UPGRADE_REQUEST:
+    if (is_let_in(link, exchange))
+      take_upgrade_request(link, exchange, message->upgrade_request);
+    return;
   default:
     control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE,
                    "a node takes no such message from another node");
@@ -112,8 +167,24 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
   free(link);
 }
 
-static const struct quic_handler connection_handler = {.established = on_established,
-                                                       .closed = on_closed};
+static void on_remote_changed(UNUSED struct quic_connection *connection, void *context) {
+  struct link *link = context;
+  if (link->handler)
+    link->handler->moved(link, link->context);
+}
+
+static void on_migrated(UNUSED struct quic_connection *connection, bool success, void *context) {
+  struct link *link = context;
+  if (link->handler)
+    link->handler->migrated(link, success, link->context);
+}
+
+static const struct quic_handler connection_handler = {
+    .established = on_established,
+    .closed = on_closed,
+    .remote_changed = on_remote_changed,
+    .migrated = on_migrated,
+};
 
 static struct link *link_new(struct link_shared *shared, const struct link_handler *handler,
                              void *context) {
@@ -126,23 +197,25 @@ static struct link *link_new(struct link_shared *shared, const struct link_handl
   return link;
 }
 
-int link_connect(struct link_shared *shared, const struct address *remote, const char *fqdn,
-                 uint64_t keep_alive, uint64_t direction_id, const struct link_handler *handler,
-                 void *context, struct link **out, struct error *error) {
+int link_connect(struct link_shared *shared, const struct link_target *wanted,
+                 const struct link_handler *handler, void *context, struct link **out,
+                 struct error *error) {
   struct link *link = link_new(shared, handler, context);
   if (!link)
     return error_set(error, ERROR_NO_MEMORY, "no memory for a tunnel");
   link->client = true;
-  link->direction_id = direction_id;
+  link->direction_id = wanted->direction_id;
+  link->peer_route_id = wanted->peer_route_id;
   struct quic_target target = {
       .alpn = LINK_ALPN,
-      .remote = *remote,
+      .remote = wanted->remote,
       .credentials = shared->credentials,
       .trust = shared->trust,
       .peer_purpose = PKI_NODE,
-      .peer_name = fqdn,
+      .peer_name = wanted->fqdn,
+      .peer_route_id = wanted->peer_route_id,
       .parameters = {.idle_timeout = shared->idle_timeout,
-                     .keep_alive = keep_alive,
+                     .keep_alive = wanted->keep_alive,
                      .handshake_timeout = LINK_HANDSHAKE_TIMEOUT,
                      .datagrams = true},
       .handler = &connection_handler,
@@ -156,6 +229,10 @@ int link_connect(struct link_shared *shared, const struct address *remote, const
   DL_APPEND2(shared->links, link, previous, next);
   *out = link;
   return 0;
+}
+
+void link_add_candidate(struct link *link, const struct address *remote) {
+  quic_connection_add_candidate(link->connection, remote);
 }
 
 int link_accept(struct link_shared *shared, struct quic_connection *connection,
@@ -270,6 +347,50 @@ int link_ping(struct link *link, control_reply_callback callback, void *context,
   return control_request(link->control, &message, LINK_REQUEST_TIMEOUT, callback, context, error);
 }
 
+static void probe_answered(UNUSED struct control *control, UNUSED int code,
+                           UNUSED const control_message *reply, UNUSED const struct error *error,
+                           void *context) {
+  struct link *link = context;
+  link->probed = 0;
+}
+
+void link_probe(struct link *link) {
+  struct error error = {0};
+  if (link->probed == 0 && !link_ping(link, probe_answered, link, &error))
+    link->probed = clock_now();
+}
+
+uint64_t link_silence(const struct link *link, uint64_t now) {
+  uint64_t silence = quic_connection_silence(link->connection, now);
+  uint64_t waited = link->probed != 0 && now > link->probed ? now - link->probed : 0;
+  return waited > silence ? waited : silence;
+}
+
+static void upgrade_answered(UNUSED struct control *control, int code, const control_message *reply,
+                             UNUSED const struct error *error, void *context) {
+  struct link *link = context;
+  if (!link->handler || !link->control)
+    return; /* `closed` tells */
+  struct address theirs[LINK_CANDIDATES_MAX];
+  size_t count = 0;
+  if (!code && reply->body_case == CYPHONIC__MESSAGE__BODY_UPGRADE_RESPONSE)
+    count = read_candidates(reply->upgrade_response->candidates,
+                            reply->upgrade_response->n_candidates, theirs);
+  link->handler->upgrade_answered(link, theirs, count, link->context);
+}
+
+int link_upgrade(struct link *link, const struct address *ours, size_t count, struct error *error) {
+  Cyphonic__Endpoint endpoints[LINK_CANDIDATES_MAX], *pointers[LINK_CANDIDATES_MAX];
+  Cyphonic__UpgradeRequest request = CYPHONIC__UPGRADE_REQUEST__INIT;
+  request.n_candidates = write_candidates(ours, count, endpoints, pointers);
+  request.candidates = pointers;
+  control_message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_UPGRADE_REQUEST;
+  message.upgrade_request = &request;
+  return control_request(link->control, &message, LINK_REQUEST_TIMEOUT, upgrade_answered, link,
+                         error);
+}
+
 /* --- the end --- */
 
 void link_close(struct link *link, enum link_close_code code, const char *reason) {
@@ -307,6 +428,10 @@ bool link_is_client(const struct link *link) {
 
 uint64_t link_direction(const struct link *link) {
   return link->direction_id;
+}
+
+uint32_t link_peer_route_id(const struct link *link) {
+  return link->peer_route_id;
 }
 
 bool link_is_confirmed(const struct link *link) {

@@ -15,10 +15,11 @@ enum {
    * the DATAGRAM frame's type and length (3). Used over IPv4 too: a tunnel may move between them.
    */
   LINK_MTU = 1420,
-  LINK_REQUEST_TIMEOUT = 5000, /* milliseconds for the TunnelResponse and for a PingResponse */
+  LINK_REQUEST_TIMEOUT = 5000, /* milliseconds for each response of the peer */
+  LINK_CANDIDATES_MAX = 16,    /* addresses told in an upgrade; more are left out */
 };
-/* Of one candidate: an address that swallows packets must not delay the next for long. */
-#define LINK_HANDSHAKE_TIMEOUT (UINT64_C(3000000000)) /* nanoseconds */
+/* Of all candidates together, a relay that is found meanwhile included. */
+#define LINK_HANDSHAKE_TIMEOUT (UINT64_C(6000000000)) /* nanoseconds */
 
 /* Application codes with which nodes close a tunnel (docs/protocol.md). */
 enum link_close_code {
@@ -40,6 +41,17 @@ struct link_handler {
   void (*refused)(struct link *link, const struct error *error, void *context);
   /* A packet for the TUN device, from the peer or about one given to link_send. */
   void (*received)(struct link *link, struct span packet, void *context);
+  /* The peer's address, or the way to it, changed. */
+  void (*moved)(struct link *link, void *context);
+  /* Client: what quic_connection_migrate began is over. */
+  void (*migrated)(struct link *link, bool success, void *context);
+  /* The peer wants to meet directly at its addresses; fills in ours, returns how many. Only after
+   * link_authorise. */
+  size_t (*upgrade_asked)(struct link *link, const struct address *theirs, size_t count,
+                          struct address ours[LINK_CANDIDATES_MAX], void *context);
+  /* What came of link_upgrade: none if the peer refused or did not answer. */
+  void (*upgrade_answered)(struct link *link, const struct address *theirs, size_t count,
+                           void *context);
   /* The last word: the pointer is dead afterwards. Not after link_abandon. */
   void (*closed)(struct link *link, const struct error *error, void *context);
 };
@@ -57,10 +69,19 @@ struct link_shared {
   struct link *links;           /* all that are not abandoned; NULL at first */
 };
 
-/* Begins as client with a peer whose certificate must bear `fqdn`. */
-int link_connect(struct link_shared *shared, const struct address *remote, const char *fqdn,
-                 uint64_t keep_alive, uint64_t direction_id, const struct link_handler *handler,
-                 void *context, struct link **link, struct error *error) MUST_CHECK;
+struct link_target {
+  struct address remote; /* the peer's, or a TRS's that leads to it */
+  const char *fqdn;      /* the peer's certificate must bear it; copied */
+  uint32_t peer_route_id;
+  uint64_t keep_alive; /* nanoseconds */
+  uint64_t direction_id;
+};
+/* Begins as client. */
+int link_connect(struct link_shared *shared, const struct link_target *target,
+                 const struct link_handler *handler, void *context, struct link **link,
+                 struct error *error) MUST_CHECK;
+/* Client, before `established`: another address at which the peer may be, or a TRS. */
+void link_add_candidate(struct link *link, const struct address *remote);
 /* A connection that the service accepted. On failure the connection is closed. */
 int link_accept(struct link_shared *shared, struct quic_connection *connection,
                 const struct link_handler *handler, void *context, struct link **link,
@@ -79,6 +100,16 @@ void link_refuse(struct link *link, enum link_close_code code, const char *text)
 void link_send(struct link *link, struct span packet);
 int link_ping(struct link *link, control_reply_callback callback, void *context,
               struct error *error) MUST_CHECK;
+/* Says something that the peer must answer. */
+void link_probe(struct link *link);
+/* Nanoseconds for which nothing came although an answer was due, as quic_connection_silence, the
+ * answer to link_probe included. `now` is clock_now's. */
+uint64_t link_silence(const struct link *link, uint64_t now);
+
+/* Tells the peer our addresses and asks for its, so that both send to each other's. `answered`
+ * follows, unless the link closes before. */
+int link_upgrade(struct link *link, const struct address *ours, size_t count,
+                 struct error *error) MUST_CHECK;
 
 /* `closed` follows from the loop. */
 void link_close(struct link *link, enum link_close_code code, const char *reason);
@@ -96,6 +127,8 @@ const struct pki_identity *link_identity(const struct link *link);
 bool link_is_client(const struct link *link);
 /* 0 for a server's before its TunnelRequest. */
 uint64_t link_direction(const struct link *link);
+/* Client: as in its target. */
+uint32_t link_peer_route_id(const struct link *link);
 /* The peer has answered, or asked, the TunnelRequest: the tunnel has worked. */
 bool link_is_confirmed(const struct link *link);
 struct quic_connection *link_connection(const struct link *link);

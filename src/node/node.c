@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/device.h"
+#include "node/netcheck.h"
 #include "node/ping.h"
 #include "node/run.h"
 #include "node/sign_up.h"
@@ -37,6 +38,9 @@ struct node {
   struct sign_up *sign_up;
   struct waiter *joiner; /* while sign-up goes on */
   struct waiter *waiters_up, *waiters_down;
+  struct netcheck *netcheck;
+  node_netcheck_callback checker; /* while the netcheck goes on */
+  void *checker_context;
   struct error failure; /* why it is not registered */
   uv_timer_t up_timer, start_timer;
   unsigned timers_open;
@@ -142,6 +146,20 @@ static int endpoint_open(struct node *node, struct error *error) {
   return code;
 }
 
+static void netcheck_end(struct node *node, int code, json_t *report, const struct error *error) {
+  node->netcheck = NULL;
+  node->checker(code, report, error, node->checker_context);
+}
+
+static void netcheck_stop(struct node *node) {
+  if (!node->netcheck)
+    return;
+  struct error error = {0};
+  error_set(&error, ERROR_CLOSED, "the node goes down");
+  netcheck_cancel(node->netcheck);
+  netcheck_end(node, ERROR_CLOSED, NULL, &error);
+}
+
 static void on_stopped(void *context);
 
 /* Everything of a node that is up, or of a join, goes; on_stopped comes from the loop or at once.
@@ -150,6 +168,7 @@ static void stop(struct node *node) {
   if (node->stopping)
     return;
   node->stopping = true;
+  netcheck_stop(node);
   run_close(node->run);
   node->run = NULL;
   struct quic_endpoint *endpoint = node->endpoint;
@@ -487,4 +506,36 @@ void node_ping(struct node *node, const char *name, node_ping_callback callback,
     callback(code, NULL, &error, context);
   else
     ping_start(run_names(node->run), name, callback, context);
+}
+
+static void on_checked(json_t *report, void *context) {
+  struct node *node = context;
+  struct error error = {0};
+  int code = report ? 0 : error_set(&error, ERROR_NO_MEMORY, "no memory for the netcheck's report");
+  netcheck_end(node, code, report, &error);
+}
+
+void node_netcheck(struct node *node, node_netcheck_callback callback, void *context) {
+  struct error error = {0};
+  int code = check_up(node, &error);
+  if (!code && node->netcheck)
+    code = error_set(&error, ERROR_EXISTS, "a netcheck is under way");
+  if (!code) {
+    struct netcheck_config config = {
+        .target = {.loop = node->config.loop,
+                   .log = node->config.log,
+                   .endpoint = node->endpoint,
+                   .credentials = node->identity.credentials,
+                   .trust = node->identity.trust},
+        .as = node->state.as,
+        .nms = node->state.nms,
+    };
+    code = netcheck_start(&config, on_checked, node, &node->netcheck, &error);
+  }
+  if (code) {
+    callback(code, NULL, &error, context);
+    return;
+  }
+  node->checker = callback;
+  node->checker_context = context;
 }

@@ -60,14 +60,23 @@ typedef void (*node_resolve_callback)(int code, const struct node_name *name,
 void node_resolve(struct node *node, const char *name, node_resolve_callback callback,
                   void *context);
 
-/* Sets the path up if there is none, then one echo over the tunnel's control stream. */
+/* Sets the path up if there is none, then one echo over the tunnel's control stream. A relayed
+ * tunnel goes on looking for a direct path while it is pinged. */
 struct node_ping {
   struct node_name name;
   uint64_t round_trip;   /* nanoseconds */
-  struct address remote; /* real address of the peer */
+  struct address remote; /* real address of the peer, or of the relay */
+  bool relayed;          /* when the echo left */
+  char relay[254];       /* the TRS's name, if relayed */
 };
 typedef void (*node_ping_callback)(int code, const struct node_ping *ping,
                                    const struct error *error, void *context);
 void node_ping(struct node *node, const char *name, node_ping_callback callback, void *context);
+
+/* Tries every server address over both IP versions. `report` is the receiver's; its members are in
+ * netcheck_report.h. */
+typedef void (*node_netcheck_callback)(int code, json_t *report, const struct error *error,
+                                       void *context);
+void node_netcheck(struct node *node, node_netcheck_callback callback, void *context);
 
 #endif

@@ -72,6 +72,7 @@ int peer_await(struct peer *peer, enum peer_wait wait, peer_callback callback, v
 
 static void send_held(struct span packet, void *context) {
   struct peer *peer = context;
+  path_note_sent(peer);
   link_send(peer->link, packet);
 }
 
@@ -92,6 +93,7 @@ static void reject(struct span packet, void *context) {
 void peer_send(struct peer *peer, struct span packet) {
   if (peer->state == PEER_UP) {
     peer->active = peer_now(peer);
+    path_note_sent(peer);
     link_send(peer->link, packet);
     return;
   }
@@ -132,8 +134,12 @@ static void time_over(uv_timer_t *timer) {
     event_take(peer, PEER_BROKEN, &why);
     return;
   case PEER_CONNECTING:
-    error_set(&why, ERROR_TIMEOUT, "the peer, which was to connect, did not: pattern %u",
-              peer->direction.pattern);
+    if (peer->failure.code != ERROR_NONE)
+      why = peer->failure;
+    else
+      error_set(&why, ERROR_TIMEOUT, "the peer%s: pattern %u",
+                peer->direction.client ? " does not answer" : ", which was to connect, did not",
+                peer->direction.pattern);
     event_take(peer, PEER_BROKEN, &why);
     return;
   case PEER_UP:
@@ -147,9 +153,7 @@ static void time_over(uv_timer_t *timer) {
   }
 }
 
-/* --- our attempts, as QUIC client --- */
-
-static void link_let_go(struct link **link, enum link_close_code code, const char *reason) {
+void peer_let_go(struct link **link, enum link_close_code code, const char *reason) {
   struct link *gone = *link;
   *link = NULL;
   if (!gone)
@@ -158,58 +162,18 @@ static void link_let_go(struct link **link, enum link_close_code code, const cha
   link_close(gone, code, reason);
 }
 
-static uint64_t keep_alive_for(const struct peer *peer, const struct address *remote) {
-  const struct peer_environment *environment = peer->environment;
-  bool mapping = peer->direction.pattern == 2 ||
-                 environment->behind_nat(remote->ip.family, environment->owner);
-  return mapping ? environment->keep_alive : 0;
-}
-
-static void attempt_next(struct peer *peer) {
-  const struct peer_direction *direction = &peer->direction;
-  while (peer->candidate < direction->count) {
-    const struct address *remote = &direction->candidates[peer->candidate++];
-    struct error fault = {0};
-    if (!link_connect(peer->environment->link, remote, peer->entry.fqdn,
-                      keep_alive_for(peer, remote), direction->id, peer->environment->handler,
-                      peer->environment->owner, &peer->attempt, &fault)) {
-      link_set_owner(peer->attempt, peer);
-      return;
-    }
-    peer->attempt = NULL;
-    if (peer->failure.code == ERROR_NONE)
-      peer->failure = fault;
-  }
-  if (peer->state != PEER_CONNECTING)
-    return; /* an old link is still in use, or was, and nobody waits */
-  struct error why = {0};
-  error_set(&why, peer->failure.code == ERROR_NONE ? ERROR_UNREACHABLE : peer->failure.code,
-            "none of %zu addresses could be connected to; the last: %.300s", direction->count,
-            peer->failure.message);
-  event_take(peer, PEER_BROKEN, &why);
-}
-
-static void attempt_begin(struct peer *peer) {
-  link_let_go(&peer->attempt, LINK_CLOSE_SUPERSEDED, "another direction holds");
-  peer->candidate = 0;
-  peer->failure = (struct error){0};
-  attempt_next(peer);
-}
-
 /* --- the state machine --- */
 
 static void enter_directing(struct peer *peer) {
+  peer->attempt.relays_asked = 0;
   arm(peer, PEER_DIRECTION_TIMEOUT);
   peer->environment->ask(peer, peer->environment->owner);
 }
 
 static void enter_connecting(struct peer *peer) {
-  if (peer->direction.client) {
-    uv_timer_stop(&peer->timer); /* each candidate has its own time-out */
-    attempt_begin(peer);
-  } else {
-    arm(peer, PEER_SERVER_TIMEOUT);
-  }
+  /* As client too, in case NMS does not answer when another relay is wanted. */
+  arm(peer, PEER_SERVER_TIMEOUT);
+  attempt_begin(peer);
 }
 
 static void enter_up(struct peer *peer) {
@@ -235,7 +199,9 @@ static void enter_failed(struct peer *peer, const struct error *why) {
             label(peer, text), (unsigned long long)hold, failure.message);
   peer->failure = failure;
   peer->hold_until = peer_now(peer) + hold * NANOSECONDS_PER_MILLISECOND;
-  link_let_go(&peer->attempt, LINK_CLOSE_DONE, "given up");
+  attempt_end(peer);
+  path_end(peer);
+  binding_release(&peer->binding);
   arm(peer, peer_is_named(peer) ? PEER_FORGET_TIMEOUT : PEER_UNNAMED_TIMEOUT);
   hold_queue_drain(&peer->queue, peer_now(peer), reject, peer);
   waiters_call(peer, true, PEER_WAIT_UP, failure.code, &failure);
@@ -243,6 +209,9 @@ static void enter_failed(struct peer *peer, const struct error *why) {
 
 static void enter_idle(struct peer *peer) {
   uv_timer_stop(&peer->timer);
+  path_end(peer);
+  if (!peer->attempt.under_way)
+    binding_release(&peer->binding);
   if (!peer_is_named(peer) && !peer->waiters)
     peer->environment->forget(peer, peer->environment->owner);
 }
@@ -264,7 +233,7 @@ static void event_take(struct peer *peer, enum peer_event event, const struct er
   case PEER_DIRECTED:
     if (peer->state == PEER_CONNECTING)
       enter_connecting(peer);
-    else if (peer->direction.client) /* PEER_UP: a new path beside the old */
+    else if (!path_directed(peer)) /* PEER_UP: a new tunnel beside the old */
       attempt_begin(peer);
     return;
   case PEER_ESTABLISHED:
@@ -300,8 +269,12 @@ static bool survives(const struct link *link, const struct host_addresses *addre
 }
 
 void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
-  if (!peer->link || survives(peer->link, addresses))
+  if (!peer->link)
     return;
+  if (survives(peer->link, addresses)) {
+    path_addresses_changed(peer);
+    return;
+  }
   peer->again = peer_now(peer);
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
 }
@@ -323,16 +296,24 @@ void peer_refuse(struct peer *peer, const struct error *error) {
   /* A direction that the peer asked for may have come meanwhile; it holds. */
   if (peer->state == PEER_DIRECTING)
     event_take(peer, PEER_BROKEN, error);
+  else if (peer->state == PEER_UP)
+    path_refused(peer);
+  else
+    attempt_refused(peer, error);
 }
 
-void peer_direct(struct peer *peer, const struct peer_direction *direction) {
+void peer_direct(struct peer *peer, const struct peer_direction *direction,
+                 struct relay_offer *offer) {
   const struct peer_direction *held = &peer->direction;
   /* Of two for one pair the greater id holds. An NMS that lost its count must not be deaf to for
    * ever, so an old one gives way to any. */
   if (held->received != 0 && direction->id <= held->id &&
-      direction->received - held->received <= PEER_DIRECTION_LIFETIME)
+      direction->received - held->received <= PEER_DIRECTION_LIFETIME) {
+    free(offer);
     return;
+  }
   peer->direction = *direction;
+  binding_offer(&peer->binding, offer, peer_now(peer));
   event_take(peer, PEER_DIRECTED, NULL);
 }
 
@@ -370,7 +351,7 @@ bool peer_allows(const struct peer *peer, const struct pki_identity *identity) {
 }
 
 static void spare_set(struct peer *peer, struct link *link) {
-  link_let_go(&peer->spare, LINK_CLOSE_SUPERSEDED, "another connection came");
+  peer_let_go(&peer->spare, LINK_CLOSE_SUPERSEDED, "another connection came");
   peer->spare = link;
 }
 
@@ -378,25 +359,29 @@ static void spare_set(struct peer *peer, struct link *link) {
 static void use(struct peer *peer, struct link *link) {
   struct link *old = peer->link;
   if (old && link_direction(link) < link_direction(old)) {
-    link_let_go(&link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+    peer_let_go(&link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
     return;
   }
   peer->link = link;
   if (old && !link_is_client(old) && link_direction(old) == 0)
     spare_set(peer, old); /* its TunnelRequest will say which is the later */
   else
-    link_let_go(&old, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+    peer_let_go(&old, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+  if (!peer->attempt.link) /* it was for this one; if not, the later decides */
+    attempt_end(peer);
+  path_begin(peer);
   char remote[ADDRESS_TEXT_SIZE];
   struct address address = quic_connection_remote(link_connection(link));
-  log_info(peer->environment->link->log, "peer-up", "role=%s pattern=%u",
-           link_is_client(link) ? "client" : "server", peer->direction.pattern);
+  log_info(peer->environment->link->log, "peer-up", "role=%s pattern=%u path=%s",
+           link_is_client(link) ? "client" : "server", peer->direction.pattern,
+           peer->path.relay[0] != '\0' ? "relay" : "direct");
   log_debug(peer->environment->link->log, "peer-up-at", "peer=%s remote=%s", peer->entry.fqdn,
             address_text(&address, remote));
   event_take(peer, PEER_ESTABLISHED, NULL);
 }
 
 void peer_link_established(struct peer *peer, struct link *link) {
-  if (link != peer->attempt)
+  if (link != peer->attempt.link)
     return;
   const struct pki_identity *identity = link_identity(link);
   struct error fault = {0};
@@ -412,7 +397,7 @@ void peer_link_established(struct peer *peer, struct link *link) {
     link_close(link, LINK_CLOSE_DONE, "the tunnel could not begin");
     return;
   }
-  peer->attempt = NULL;
+  peer->attempt.link = NULL;
   use(peer, link);
 }
 
@@ -442,8 +427,8 @@ void peer_link_requested(struct peer *peer, struct link *link) {
     return;
   }
   link_grant(link);
-  if (peer->attempt && link_direction(peer->attempt) <= link_direction(link))
-    link_let_go(&peer->attempt, LINK_CLOSE_SUPERSEDED, "the peer connected");
+  if (peer->attempt.link && link_direction(peer->attempt.link) <= link_direction(link))
+    attempt_end(peer);
   if (peer->link != link)
     use(peer, link);
 }
@@ -455,28 +440,79 @@ void peer_link_refused(struct peer *peer, struct link *link, const struct error 
 
 void peer_link_received(struct peer *peer, UNUSED struct link *link, struct span packet) {
   peer->active = peer_now(peer);
+  path_note_received(peer);
   peer->environment->deliver(packet, peer->environment->owner);
 }
 
+void peer_link_moved(struct peer *peer, struct link *link) {
+  if (link == peer->link)
+    path_moved(peer);
+}
+
+void peer_link_migrated(struct peer *peer, struct link *link, bool success) {
+  if (link == peer->link)
+    path_migrated(peer, success);
+}
+
+size_t peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
+                               size_t count, struct address ours[LINK_CANDIDATES_MAX]) {
+  return link == peer->link ? path_upgrade_asked(peer, theirs, count, ours) : 0;
+}
+
+void peer_link_upgrade_answered(struct peer *peer, struct link *link, const struct address *theirs,
+                                size_t count) {
+  if (link == peer->link)
+    path_upgrade_answered(peer, theirs, count);
+}
+
 void peer_link_closed(struct peer *peer, struct link *link, const struct error *error) {
-  if (link == peer->attempt) {
-    peer->attempt = NULL;
-    /* What we closed ourselves has its reason in place. */
-    if (error->code != ERROR_CLOSED || peer->failure.code == ERROR_NONE)
-      peer->failure = *error;
-    attempt_next(peer);
+  if (link == peer->attempt.link) {
+    attempt_link_closed(peer, error);
   } else if (link == peer->spare) {
     peer->spare = NULL;
   } else if (link == peer->link) {
     peer->link = peer->spare;
     peer->spare = NULL;
-    if (peer->link)
+    if (peer->link) {
+      path_begin(peer);
       return;
+    }
     log_debug(peer->environment->link->log, "peer-ended", "peer=%s reason=\"%s\"", peer->entry.fqdn,
               error->message);
     struct error why = peer->failure.code != ERROR_NONE ? peer->failure : *error;
     event_take(peer, link_is_confirmed(link) ? PEER_ENDED : PEER_BROKEN, &why);
   }
+}
+
+/* --- from the parts --- */
+
+void peer_relay_ready(struct peer *peer) {
+  attempt_relay_ready(peer);
+  path_relay_ready(peer);
+}
+
+void peer_relay_failed(struct peer *peer, bool peer_absent, const struct error *error) {
+  attempt_relay_failed(peer, peer_absent, error);
+}
+
+void peer_relay_lost(struct peer *peer, UNUSED const struct error *error) {
+  path_relay_lost(peer);
+}
+
+void peer_attempt_failed(struct peer *peer, const struct error *why) {
+  if (peer->state != PEER_CONNECTING)
+    return; /* an old link is still in use, or was, and nobody waits */
+  struct error error = *why;
+  if (peer->direction.pattern != ATTEMPT_PATTERN_RELAY)
+    error_prefix(&error,
+                 "none of %zu addresses could be connected to; the last: ", peer->direction.count);
+  event_take(peer, PEER_BROKEN, &error);
+}
+
+void peer_reconnect(struct peer *peer) {
+  const struct peer_direction *direction = &peer->direction;
+  if (direction->client && peer_now(peer) - direction->received <= PEER_DIRECTION_LIFETIME)
+    attempt_begin(peer);
 }
 
 /* --- life --- */
@@ -489,22 +525,31 @@ struct peer *peer_new(const struct peer_environment *environment) {
   peer->backoff = (struct backoff){.first = PEER_HOLD_FIRST, .limit = PEER_HOLD_LIMIT};
   uv_timer_init(environment->link->loop, &peer->timer);
   peer->timer.data = peer;
+  attempt_init(peer);
+  path_init(peer);
+  binding_init(&peer->binding, environment->relays, peer);
+  peer->open = 3;
   return peer;
 }
 
 static void timer_closed(uv_handle_t *handle) {
-  free(handle->data);
+  struct peer *peer = handle->data;
+  if (--peer->open == 0)
+    free(peer);
 }
 
 void peer_free(struct peer *peer) {
-  struct link *links[] = {peer->link, peer->spare, peer->attempt};
-  peer->link = peer->spare = peer->attempt = NULL;
+  struct link *links[] = {peer->link, peer->spare, peer->attempt.link};
+  peer->link = peer->spare = peer->attempt.link = NULL;
   for (size_t i = 0; i < sizeof links / sizeof *links; i++)
     if (links[i])
       link_abandon(links[i]);
+  binding_clear(&peer->binding);
   hold_queue_clear(&peer->queue);
   struct error why = {0};
   error_set(&why, ERROR_CLOSED, "this node goes down");
   waiters_call(peer, true, PEER_WAIT_UP, ERROR_CLOSED, &why);
   uv_close((uv_handle_t *)&peer->timer, timer_closed);
+  uv_close((uv_handle_t *)&peer->attempt.timer, timer_closed);
+  uv_close((uv_handle_t *)&peer->path.timer, timer_closed);
 }

@@ -1,5 +1,8 @@
 /* One peer: what is known of it, and the state machine of the path to it (peer_state.h). Shared
- * between peer.c and peers.c, and read by the status; nobody else changes it.
+ * between peer.c, its parts and peers.c, and read by the status; nobody else changes it.
+ *
+ * Its parts have files of their own: attempt.h sets a tunnel up, binding.h has its relay, path.h
+ * takes care of it when it stands.
  *
  * At most three links belong to a peer: the one in use, a spare (accepted while another was in use,
  * its TunnelRequest still to come, which decides), and our own attempt. */
@@ -8,10 +11,13 @@
 
 #include <uv.h>
 
+#include "node/attempt.h"
 #include "node/backoff.h"
+#include "node/binding.h"
 #include "node/hold_queue.h"
 #include "node/host_addresses.h"
 #include "node/link.h"
+#include "node/path.h"
 #include "node/peer_state.h"
 #include "node/peer_table.h"
 #include "pki/identity.h"
@@ -19,7 +25,7 @@
 enum {
   PEER_CANDIDATES_MAX = 16,
   PEER_DIRECTION_TIMEOUT = 6000, /* milliseconds: NMS's answer and the push behind it */
-  PEER_SERVER_TIMEOUT = 10000,   /* for the peer to try its candidates, three seconds each */
+  PEER_SERVER_TIMEOUT = 12000,   /* for the peer to try its candidates and relays */
   PEER_HOLD_FIRST = 500,         /* after a failure, before the next attempt */
   PEER_HOLD_LIMIT = 5000,
   PEER_FORGET_TIMEOUT = 60000,  /* a failure is shown in the status for so long */
@@ -33,6 +39,7 @@ struct peer;
 /* What all peers of a node share; outlives them. */
 struct peer_environment {
   struct link_shared *link;
+  struct relays *relays;
   const struct link_handler *handler; /* of links, with this environment's owner as context */
   void *owner;
   uint64_t tunnel_idle; /* nanoseconds; 0: tunnels do not close for idleness */
@@ -40,6 +47,7 @@ struct peer_environment {
   /* Asks NMS for a direction; answers by peer_refuse, peer_name or peer_direct, now or later. */
   void (*ask)(struct peer *peer, void *owner);
   bool (*behind_nat)(int family, void *owner);
+  void (*own)(struct path_own *own, void *owner);   /* fills in zeros */
   void (*deliver)(struct span packet, void *owner); /* to the TUN device */
   /* Not identified, and nobody wants it any more. The peer is gone afterwards. */
   void (*forget)(struct peer *peer, void *owner);
@@ -51,6 +59,7 @@ struct peer_direction {
   uint64_t received; /* nanoseconds; 0: there is none */
   bool client, initiator;
   uint32_t pattern;
+  uint32_t route_id; /* of the peer; 0: it has none */
   uint8_t public_key[PKI_HASH_SIZE];
   size_t count;
   struct address candidates[PEER_CANDIDATES_MAX];
@@ -75,8 +84,10 @@ struct peer {
   const struct peer_environment *environment;
   enum peer_state state;
   struct peer_direction direction;
-  struct link *link, *spare, *attempt;
-  size_t candidate; /* the next of the direction's to try */
+  struct link *link, *spare;
+  struct attempt attempt;
+  struct binding binding;
+  struct path path;
   struct hold_queue queue;
   struct backoff backoff;
   uint64_t hold_until; /* nanoseconds: no new attempt before */
@@ -89,6 +100,7 @@ struct peer {
   struct error failure;
   struct peer_waiter *waiters;
   uv_timer_t timer;
+  unsigned open; /* timers that still come back when it is freed */
 };
 
 /* With the keys in `entry`, not yet in a table. NULL without memory. */
@@ -120,8 +132,10 @@ void peer_hurry(struct peer *peer);
 void peer_name(struct peer *peer);
 /* NMS gave no direction. */
 void peer_refuse(struct peer *peer, const struct error *error);
-/* NMS gave one. Older than the one that holds: nothing happens. */
-void peer_direct(struct peer *peer, const struct peer_direction *direction);
+/* NMS gave one, with an offer of a relay (NULL: none), which is taken over. Older than the one that
+ * holds: nothing happens. */
+void peer_direct(struct peer *peer, const struct peer_direction *direction,
+                 struct relay_offer *offer);
 /* Two entries turned out to be one peer: `to` takes over what waits at `from`. */
 void peer_absorb(struct peer *to, struct peer *from);
 
@@ -135,6 +149,22 @@ void peer_link_established(struct peer *peer, struct link *link);
 void peer_link_requested(struct peer *peer, struct link *link);
 void peer_link_refused(struct peer *peer, struct link *link, const struct error *error);
 void peer_link_received(struct peer *peer, struct link *link, struct span packet);
+void peer_link_moved(struct peer *peer, struct link *link);
+void peer_link_migrated(struct peer *peer, struct link *link, bool success);
+size_t peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
+                               size_t count, struct address ours[LINK_CANDIDATES_MAX]);
+void peer_link_upgrade_answered(struct peer *peer, struct link *link, const struct address *theirs,
+                                size_t count);
 void peer_link_closed(struct peer *peer, struct link *link, const struct error *error);
+
+/* From the peer's parts. */
+void peer_relay_ready(struct peer *peer);
+void peer_relay_failed(struct peer *peer, bool peer_absent, const struct error *error);
+void peer_relay_lost(struct peer *peer, const struct error *error);
+void peer_attempt_failed(struct peer *peer, const struct error *why);
+/* The tunnel in use is dead: another is made beside it, as the direction that holds says. */
+void peer_reconnect(struct peer *peer);
+/* Closes a link that is nobody's any more, and forgets it. */
+void peer_let_go(struct link **link, enum link_close_code code, const char *reason);
 
 #endif

@@ -19,6 +19,7 @@ struct peers {
   struct link_shared shared;
   struct peer_environment environment;
   struct peer_table *table;
+  struct relays *relays;
   struct parked parked[PARKED_MAX]; /* oldest first */
   size_t parked_count;
   uv_timer_t timer; /* of the oldest parked */
@@ -47,7 +48,7 @@ static bool make_room(struct peers *peers) {
   for (; entry; entry = entry->next) {
     struct peer *peer = (struct peer *)entry;
     if ((peer->state == PEER_IDLE || peer->state == PEER_FAILED) && !peer->waiters && !peer->link &&
-        !peer->attempt) {
+        !peer->attempt.under_way) {
       remove_peer(peers, peer);
       return true;
     }
@@ -206,6 +207,13 @@ static void ask_for_direction(struct peer *peer, void *owner) {
   memcpy(ask->fqdn, peer->entry.fqdn, sizeof ask->fqdn);
   ask->address = peer->entry.ipv4.family == 4 ? peer->entry.ipv4 : peer->entry.ipv6;
   Cyphonic__DirectionRequest request = CYPHONIC__DIRECTION_REQUEST__INIT;
+  const char *failed[BINDING_FAILED_MAX];
+  char *failed_relays[BINDING_FAILED_MAX];
+  size_t count = binding_failed(&peer->binding, peer_now(peer), failed);
+  for (size_t i = 0; i < count; i++)
+    failed_relays[i] = (char *)(uintptr_t)failed[i]; /* packing only reads */
+  request.n_failed_relays = count;
+  request.failed_relays = failed_relays;
   if (ask->fqdn[0] != '\0') {
     request.target_case = CYPHONIC__DIRECTION_REQUEST__TARGET_FQDN;
     request.fqdn = ask->fqdn;
@@ -313,6 +321,28 @@ static void on_received(struct link *link, struct span packet, UNUSED void *cont
     peer_link_received(link_owner(link), link, packet);
 }
 
+static void on_moved(struct link *link, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_moved(link_owner(link), link);
+}
+
+static void on_migrated(struct link *link, bool success, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_migrated(link_owner(link), link, success);
+}
+
+static size_t on_upgrade_asked(struct link *link, const struct address *theirs, size_t count,
+                               struct address ours[LINK_CANDIDATES_MAX], UNUSED void *context) {
+  return link_owner(link) ? peer_link_upgrade_asked(link_owner(link), link, theirs, count, ours)
+                          : 0;
+}
+
+static void on_upgrade_answered(struct link *link, const struct address *theirs, size_t count,
+                                UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_upgrade_answered(link_owner(link), link, theirs, count);
+}
+
 static void on_closed(struct link *link, const struct error *error, void *context) {
   struct peers *peers = context;
   if (link_owner(link)) {
@@ -332,6 +362,10 @@ static const struct link_handler link_handler = {
     .requested = on_requested,
     .refused = on_refused,
     .received = on_received,
+    .moved = on_moved,
+    .migrated = on_migrated,
+    .upgrade_asked = on_upgrade_asked,
+    .upgrade_answered = on_upgrade_answered,
     .closed = on_closed,
 };
 
@@ -340,6 +374,11 @@ static const struct link_handler link_handler = {
 static bool environment_behind_nat(int family, void *owner) {
   struct peers *peers = owner;
   return peers->config.behind_nat(family, peers->config.context);
+}
+
+static void environment_own(struct path_own *own, void *owner) {
+  struct peers *peers = owner;
+  peers->config.own(own, peers->config.context);
 }
 
 static void environment_deliver(struct span packet, void *owner) {
@@ -358,13 +397,23 @@ static uint64_t idle_timeout(uint64_t tunnel_idle) {
 int peers_new(const struct peers_config *config, struct peers **out, struct error *error) {
   struct peers *peers = calloc(1, sizeof *peers);
   struct peer_table *table = peer_table_new();
-  if (!peers || !table) {
+  struct relays_config relays_config = {
+      .loop = config->loop,
+      .log = config->log,
+      .endpoint = config->endpoint,
+      .credentials = config->credentials,
+      .trust = config->trust,
+  };
+  struct relays *relays = relays_new(&relays_config);
+  if (!peers || !table || !relays) {
     peer_table_free(table);
+    relays_close(relays);
     free(peers);
     return error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
   }
   peers->config = *config;
   peers->table = table;
+  peers->relays = relays;
   snprintf(peers->fqdn, sizeof peers->fqdn, "%s", config->fqdn);
   snprintf(peers->domain, sizeof peers->domain, "%s", config->domain);
   peers->shared = (struct link_shared){
@@ -379,12 +428,14 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
   };
   peers->environment = (struct peer_environment){
       .link = &peers->shared,
+      .relays = relays,
       .handler = &link_handler,
       .owner = peers,
       .tunnel_idle = config->tunnel_idle,
       .keep_alive = config->keep_alive,
       .ask = ask_for_direction,
       .behind_nat = environment_behind_nat,
+      .own = environment_own,
       .deliver = environment_deliver,
       .forget = environment_forget,
   };
@@ -400,6 +451,7 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
   int code = quic_endpoint_serve(config->endpoint, &service, error);
   if (code) {
     peer_table_free(table);
+    relays_close(relays);
     free(peers);
     return code;
   }
@@ -424,6 +476,7 @@ void peers_close(struct peers *peers) {
   peers->parked_count = 0;
   peer_table_free(peers->table);
   peers->table = NULL;
+  relays_close(peers->relays);
   uv_close((uv_handle_t *)&peers->timer, timer_closed);
 }
 
@@ -438,16 +491,23 @@ int peers_direct(struct peers *peers, const Cyphonic__RouteDirection *message,
   struct peer_direction direction;
   struct direction_peer is;
   int code = direction_read(message, peers->domain, &direction, &is, error);
+  struct relay_offer *offer = NULL;
+  if (!code)
+    code = relay_offer_read(message->relay, &offer, error);
   if (code)
     return code;
   struct peer *peer = find_or_add(peers, is.fqdn, NULL);
-  if (!peer)
+  if (!peer) {
+    free(offer);
     return error_set(error, ERROR_LIMIT, "the table of peers is full");
+  }
   peer = identify(peers, peer, &is, error);
-  if (!peer)
+  if (!peer) {
+    free(offer);
     return ERROR_PROTOCOL;
+  }
   direction.received = uv_now(peers->config.loop) * NANOSECONDS_PER_MILLISECOND;
-  peer_direct(peer, &direction);
+  peer_direct(peer, &direction, offer);
   /* Who waited may have been told, and done anything: the table knows whether the peer is there. */
   peer = find(peers, is.fqdn, NULL);
   if (!peer)
@@ -494,6 +554,7 @@ const struct peer *peers_known(struct peers *peers, const char *fqdn,
 }
 
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses) {
+  relays_network_changed(peers->relays);
   for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
     peer_addresses_changed((struct peer *)entry, addresses);
 }

@@ -21,6 +21,7 @@ struct peers_config {
   int (*ask)(const control_message *message, control_reply_callback callback, void *asker,
              struct error *error, void *context);
   bool (*behind_nat)(int family, void *context);
+  void (*own)(struct path_own *own, void *context);   /* fills in zeros */
   void (*deliver)(struct span packet, void *context); /* to the TUN device */
   void *context;
 };

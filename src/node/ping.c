@@ -1,5 +1,6 @@
 #include "node/ping.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -38,7 +39,10 @@ static void connected(int code, struct peer *peer, const struct error *error, vo
   }
   struct error fault = {0};
   ping->result.name = names_of(peer);
+  path_note_ping(peer);
   ping->result.remote = quic_connection_remote(link_connection(peer->link));
+  ping->result.relayed = peer->path.relay[0] != '\0';
+  snprintf(ping->result.relay, sizeof ping->result.relay, "%s", peer->path.relay);
   ping->sent = clock_now();
   code = link_ping(peer->link, echoed, ping, &fault);
   if (code)

@@ -155,6 +155,11 @@ static bool behind_nat(int family, void *context) {
   return session_behind_nat(run->session, family);
 }
 
+static void own(struct path_own *addresses, void *context) {
+  struct run *run = context;
+  session_own(run->session, addresses);
+}
+
 static void deliver(struct span packet, void *context) {
   struct run *run = context;
   if (run->plane) /* not while going down */
@@ -205,6 +210,7 @@ static int peers_make(struct run *run, struct error *error) {
       .keep_alive = node->keep_alive,
       .ask = ask,
       .behind_nat = behind_nat,
+      .own = own,
       .deliver = deliver,
       .context = run,
   };

@@ -34,6 +34,7 @@ struct session {
   struct host_addresses registered; /* of the registration sent last */
   struct address observed[2];
   bool behind_nat[2];
+  uint32_t route_id; /* 0: NMS gave none yet */
 };
 
 /* Index of a family's slot. */
@@ -137,6 +138,14 @@ static int read_registration(struct session *session, const control_message *rep
   return 0;
 }
 
+/* The same one as long as NMS lets us: the Connection IDs of tunnels that stand begin with it. */
+static void take_route_id(struct session *session, uint32_t route_id) {
+  if (route_id == 0 || route_id == session->route_id)
+    return;
+  session->route_id = route_id;
+  quic_endpoint_set_route_id(session->config.target.endpoint, route_id);
+}
+
 static void registration_answered(UNUSED struct control *control, int code,
                                   const control_message *reply, const struct error *error,
                                   void *context) {
@@ -167,6 +176,7 @@ static void registration_answered(UNUSED struct control *control, int code,
   session->usable = true;
   session->failure = (struct error){0};
   session->failed_rounds = 0;
+  take_route_id(session, reply->registration_response->route_id);
   cloud_settled(session->nms);
   observe_other(session);
   session->handler->registered(&registration, session->context);
@@ -189,6 +199,7 @@ static void register_now(struct session *session) {
     pointers[request.n_addresses++] = endpoint;
   }
   request.addresses = pointers;
+  request.route_id = session->route_id;
   control_message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_REGISTRATION_REQUEST;
   message.registration_request = &request;
@@ -353,6 +364,31 @@ bool session_is_registered(const struct session *session) {
 
 bool session_behind_nat(const struct session *session, int family) {
   return session->behind_nat[slot(family)];
+}
+
+static void own_add(struct path_own *own, const struct address *address) {
+  for (size_t i = 0; i < own->count; i++)
+    if (address_equal(&own->item[i], address))
+      return;
+  if (own->count < PATH_CANDIDATES_MAX)
+    own->item[own->count++] = *address;
+}
+
+void session_own(const struct session *session, struct path_own *own) {
+  enum { OBSERVED_MAX = 2 };
+  for (size_t i = 0; i < session->addresses.count && i < PATH_CANDIDATES_MAX - OBSERVED_MAX; i++) {
+    const struct ip_address *ip = &session->addresses.item[i];
+    struct address address = {
+        .ip = *ip, .port = quic_endpoint_port(session->config.target.endpoint, ip->family)};
+    if (address.port != 0)
+      own_add(own, &address);
+  }
+  own->local = own->count;
+  for (size_t i = 0; i < OBSERVED_MAX; i++) {
+    own->observed[i] = session->observed[i].ip;
+    if (ip_address_is_set(&session->observed[i].ip))
+      own_add(own, &session->observed[i]);
+  }
 }
 
 struct session_view session_view(const struct session *session) {

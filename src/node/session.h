@@ -8,6 +8,7 @@
 #include "node/fqdn.h"
 #include "node/host_addresses.h"
 #include "node/login.h"
+#include "node/path_plan.h"
 
 #define NMS_ALPN "cyphonic-nms/1"
 
@@ -22,7 +23,7 @@ struct session_config {
   uint64_t keep_alive;              /* nanoseconds, for the connection to NMS */
 };
 
-/* What NMS says of us. */
+/* What NMS says of us. Our route id is the endpoint's by then. */
 struct session_registration {
   struct ip_prefix ipv4_prefix, ipv6_prefix; /* the whole overlay */
 };
@@ -55,6 +56,9 @@ void session_network_changed(struct session *session, const struct host_addresse
 int session_ask(struct session *session, const control_message *message,
                 control_reply_callback callback, void *context, struct error *error) MUST_CHECK;
 bool session_is_registered(const struct session *session);
+/* Under what addresses we may be reached: the host's own, with the ports of our sockets, and those
+ * that NMS sees. Fills in zeros. */
+void session_own(const struct session *session, struct path_own *own);
 /* Whether a NAT stands between us and NMS in that family, as far as is known. */
 bool session_behind_nat(const struct session *session, int family);
 

@@ -85,6 +85,8 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
   quic_connection_counters(connection, &path);
   link_counters(peer->link, &tunnel);
   json_object_set_new(object, "remote", address_or_null(&remote));
+  json_object_set_new(object, "reason", text_or_null(peer->path.reason));
+  json_object_set_new(object, "last_change", time_or_null(peer->path.changed));
   json_object_set_new(object, "rtt_ms",
                       path.smoothed_rtt > 0 ? json_real((double)path.smoothed_rtt / 1e6)
                                             : json_null());
@@ -103,8 +105,9 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
 
 static void add_no_tunnel(json_t *object) {
   static const char *const members[] = {
-      "remote",     "rtt_ms",  "sent_bytes", "received_bytes", "sent_packets", "received_packets",
-      "fragmented", "too_big", "dropped",    "established",    "idle_seconds"};
+      "remote",         "reason",       "last_change",      "rtt_ms",     "sent_bytes",
+      "received_bytes", "sent_packets", "received_packets", "fragmented", "too_big",
+      "dropped",        "established",  "idle_seconds"};
   for (size_t i = 0; i < sizeof members / sizeof *members; i++)
     json_object_set_new(object, members[i], json_null());
 }
@@ -112,13 +115,15 @@ static void add_no_tunnel(json_t *object) {
 static json_t *peer_json(const struct peer *peer) {
   bool directed = peer->direction.received != 0;
   bool client = peer->link ? link_is_client(peer->link) : peer->direction.client;
+  bool relayed = peer->link && peer->path.relay[0] != '\0';
   json_t *object =
-      json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "fqdn", peer->entry.fqdn, "ipv4",
+      json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "fqdn", peer->entry.fqdn, "ipv4",
                 ip_or_null(&peer->entry.ipv4), "ipv6", ip_or_null(&peer->entry.ipv6), "state",
                 peer_state_name(peer->state), "role",
                 directed ? json_string(client ? "client" : "server") : json_null(), "pattern",
                 directed ? json_integer((json_int_t)peer->direction.pattern) : json_null(), "path",
-                peer->link ? json_string("direct") : json_null());
+                peer->link ? json_string(relayed ? "relay" : "direct") : json_null(), "relay",
+                relayed ? json_string(peer->path.relay) : json_null());
   if (!object)
     return NULL;
   if (peer->link)

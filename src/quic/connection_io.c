@@ -191,7 +191,11 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
   }
   connection_note_path(connection);
   migration_settle(connection);
-  ngtcp2_conn_update_pkt_tx_time(connection->conn, now);
+  if (connection->state == CONNECTION_ENDING) {
+    return true;
+  }
+  /* The owner may have begun another move, which took a later time stamp. */
+  ngtcp2_conn_update_pkt_tx_time(connection->conn, connection_time(connection, now));
   if (timer_set_put(connection->endpoint->timers, &connection->timer,
                     ngtcp2_conn_get_expiry(connection->conn)) != 0) {
     connection_fail(connection, NGTCP2_ERR_NOMEM);

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-int server_access_open(const char *config, bool read_only, struct server_access *access,
-                       struct error *error) {
+static int files_open(const char *config, struct server_access *access, struct error *error) {
   memset(access, 0, sizeof(*access));
   int code = server_config_load(config, &access->config, error);
   if (code == ERROR_NOT_FOUND) {
@@ -15,8 +14,40 @@ int server_access_open(const char *config, bool read_only, struct server_access 
   if (code == ERROR_NONE) {
     code = server_paths_make(access->config.state, &access->paths, error);
   }
+  return code;
+}
+
+static bool is_relay_alone(const struct server_access *access) {
+  return !access->config.as_enabled && !access->config.nms_enabled;
+}
+
+static int database_open(bool read_only, struct server_access *access, struct error *error) {
+  int code = store_open(access->paths.path[SERVER_DATABASE], read_only, &access->store, error);
+  if (code == ERROR_NOT_FOUND && is_relay_alone(access)) {
+    code = error_set(error, ERROR_NOT_FOUND,
+                     "this server is a relay alone, and has no database of the network; do this on "
+                     "the host of its AS");
+  }
+  return code;
+}
+
+int server_access_open(const char *config, bool read_only, struct server_access *access,
+                       struct error *error) {
+  int code = files_open(config, access, error);
   if (code == ERROR_NONE) {
-    code = store_open(access->paths.path[SERVER_DATABASE], read_only, &access->store, error);
+    code = database_open(read_only, access, error);
+  }
+  if (code != ERROR_NONE) {
+    server_access_close(access);
+  }
+  return code;
+}
+
+int server_access_open_to_run(const char *config, struct server_access *access,
+                              struct error *error) {
+  int code = files_open(config, access, error);
+  if (code == ERROR_NONE && !is_relay_alone(access)) {
+    code = database_open(false, access, error);
   }
   if (code != ERROR_NONE) {
     server_access_close(access);

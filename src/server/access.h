@@ -19,6 +19,9 @@ struct server_access {
 /* A missing configuration says how to make one. On failure nothing stays open. */
 int server_access_open(const char *config, bool read_only, struct server_access *access,
                        struct error *error) MUST_CHECK;
+/* For a server that is to run: a TRS alone has no database, and `store` is NULL. */
+int server_access_open_to_run(const char *config, struct server_access *access,
+                              struct error *error) MUST_CHECK;
 void server_access_close(struct server_access *access);
 
 #endif

@@ -1,4 +1,4 @@
-/* cyphonic-server: AS and NMS of a network, and the commands of its operator. */
+/* cyphonic-server: AS, NMS and TRS of a network, and the commands of its operator. */
 #include "command/command.h"
 #include "server/server.h"
 
@@ -7,6 +7,7 @@ int main(int argc, char **argv) {
       {"init", "make a new network on this host", server_init},
       {"run", "serve it", server_run},
       {"token create", "make an invitation: one line for one node", server_token_create},
+      {"relay create", "make what a further relay needs on its own host", server_relay_create},
       {"node list", "list the network's nodes", server_node_list},
       {"node show", "show one node", server_node_show},
   };

@@ -7,14 +7,13 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/random.h"
 #include "pki/ca.h"
-#include "quic/quic.h"
 #include "server/made.h"
+#include "server/quic_secret.h"
 #include "server/server_config.h"
 #include "server/server_paths.h"
 
-enum { STATE_MODE = 0700, CONFIG_FOLDER_MODE = 0755, CONFIG_MODE = 0644, SECRET_MODE = 0600 };
+enum { STATE_MODE = 0700, CONFIG_FOLDER_MODE = 0755, CONFIG_MODE = 0644 };
 
 static int path_free(const char *path, struct error *error) {
   struct stat status;
@@ -124,17 +123,6 @@ static int authorities_make(const struct network_plan *plan, const struct server
   return code;
 }
 
-static int secret_make(const struct server_paths *paths, struct made *made, struct error *error) {
-  uint8_t secret[QUIC_SECRET_SIZE];
-  random_bytes(secret, sizeof(secret));
-  int code = made_file(made, paths->path[SERVER_SECRET], error);
-  if (code == ERROR_NONE) {
-    code = file_create(paths->path[SERVER_SECRET], secret, sizeof(secret), SECRET_MODE, error);
-  }
-  explicit_bzero(secret, sizeof(secret));
-  return code;
-}
-
 static int database_make(const struct network_plan *plan, const struct server_paths *paths,
                          struct made *made, struct error *error) {
   static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
@@ -198,7 +186,7 @@ int network_create(const struct network_plan *plan, struct error *error) {
     code = authorities_make(plan, &paths, &made, error);
   }
   if (code == ERROR_NONE) {
-    code = secret_make(&paths, &made, error);
+    code = quic_secret_make(paths.path[SERVER_SECRET], &made, error);
   }
   if (code == ERROR_NONE) {
     code = database_make(plan, &paths, &made, error);

@@ -7,6 +7,7 @@
 int server_init(int argc, char **argv, void *context);
 int server_run(int argc, char **argv, void *context);
 int server_token_create(int argc, char **argv, void *context);
+int server_relay_create(int argc, char **argv, void *context);
 int server_node_list(int argc, char **argv, void *context);
 int server_node_show(int argc, char **argv, void *context);
 

@@ -9,6 +9,9 @@
 
 enum { HOUR_SECONDS = 3600, VALIDITY_MAXIMUM = 825 * 24 * HOUR_SECONDS };
 
+/* Bytes a second; far above what a host can carry. */
+#define RATE_LIMIT_MAXIMUM UINT64_C(1000000000000)
+
 #define FIELD(field) .offset = offsetof(struct server_config, field)
 
 static const struct config_key keys[] = {
@@ -25,6 +28,11 @@ static const struct config_key keys[] = {
      .minimum = HOUR_SECONDS, .maximum = VALIDITY_MAXIMUM},
     {"as", "nms", CONFIG_ADDRESS_LIST, FIELD(nms)},
     {"nms", "enabled", CONFIG_BOOLEAN, FIELD(nms_enabled), .otherwise = "yes"},
+    {"trs", "enabled", CONFIG_BOOLEAN, FIELD(trs_enabled), .otherwise = "yes"},
+    {"trs", "public", CONFIG_ADDRESS_LIST, FIELD(trs_public)},
+    {"trs", "nms", CONFIG_ADDRESS_LIST, FIELD(trs_nms)},
+    {"trs", "rate_limit", CONFIG_UNSIGNED, FIELD(trs_rate_limit), .otherwise = "0",
+     .maximum = RATE_LIMIT_MAXIMUM},
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
@@ -40,9 +48,9 @@ static int config_check(const char *name, const struct server_config *config, st
   if (ip_address_is_set(&config->ipv6) && config->ipv6.family != 6) {
     return error_set(error, ERROR_CONFIG, "%s: [server] ipv6: this is no IPv6 address", name);
   }
-  if (!config->as_enabled && !config->nms_enabled) {
+  if (!config->as_enabled && !config->nms_enabled && !config->trs_enabled) {
     return error_set(error, ERROR_CONFIG,
-                     "%s: neither [as] nor [nms] is enabled: there is nothing to run", name);
+                     "%s: none of [as], [nms] and [trs] is enabled: there is nothing to run", name);
   }
   return ERROR_NONE;
 }
@@ -76,6 +84,32 @@ void server_config_clear(struct server_config *config) {
   memset(config, 0, sizeof(*config));
 }
 
+static void write_hosts(FILE *stream, const char *key, const char *const *hosts, size_t count) {
+  fprintf(stream, "%s = ", key);
+  for (size_t i = 0; i < count; i++) {
+    fprintf(stream, "%s%s", i > 0 ? ", " : "", hosts[i]);
+  }
+  fputc('\n', stream);
+}
+
+static void write_server(FILE *stream, const char *state, const char *const *public_hosts,
+                         size_t public_count, uint16_t port) {
+  fprintf(stream, "[server]\nstate = %s\n", state);
+  write_hosts(stream, "public", public_hosts, public_count);
+  fprintf(stream, "# UDP port to listen on.\nport = %u\n", port);
+  fprintf(stream, "# Addresses to listen on; without them, all.\n# ipv4 =\n# ipv6 =\n");
+  fprintf(stream, "# error, warning, info or debug\nlog = info\n");
+}
+
+/* The text is there only when the stream is closed. */
+static char *finish(FILE *stream, char **text) {
+  if (fclose(stream) != 0) {
+    free(*text);
+    return NULL;
+  }
+  return *text;
+}
+
 char *server_config_text(const char *state, const char *const *public_hosts, size_t public_count,
                          uint16_t port) {
   char *text = NULL;
@@ -84,23 +118,36 @@ char *server_config_text(const char *state, const char *const *public_hosts, siz
   if (stream == NULL) {
     return NULL;
   }
-  fprintf(stream,
-          "# Written by 'cyphonic-server init'; see cyphonic-server.conf(5).\n\n[server]\n");
-  fprintf(stream, "state = %s\n", state);
-  fprintf(stream, "# Where nodes reach this server; invitations carry these.\npublic = ");
-  for (size_t i = 0; i < public_count; i++) {
-    fprintf(stream, "%s%s", i > 0 ? ", " : "", public_hosts[i]);
-  }
-  fprintf(stream, "\n# UDP port to listen on.\nport = %u\n", port);
-  fprintf(stream, "# Addresses to listen on; without them, all.\n# ipv4 =\n# ipv6 =\n");
-  fprintf(stream, "# error, warning, info or debug\nlog = info\n");
+  fprintf(stream, "# Written by 'cyphonic-server init'; see cyphonic-server.conf(5).\n"
+                  "# 'public' is where nodes reach this server; invitations carry it.\n\n");
+  write_server(stream, state, public_hosts, public_count, port);
   fprintf(stream, "\n[as]\nenabled = yes\n# How long a node's certificate holds.\n"
                   "certificate_validity = 90d\n"
                   "# Where nodes find NMS; without it, at the public addresses.\n# nms =\n");
   fprintf(stream, "\n[nms]\nenabled = yes\n");
-  if (fclose(stream) != 0) {
-    free(text);
+  /* As comments alone: who wants it otherwise adds a section at the end. */
+  fprintf(stream, "\n# A relay runs beside them, unless a section says otherwise:\n# [trs]\n"
+                  "# enabled = no\n# Bytes a second that a node may send through it; 0: any.\n"
+                  "# rate_limit = 0\n");
+  return finish(stream, &text);
+}
+
+char *server_config_relay_text(const char *state, const char *const *public_hosts,
+                               size_t public_count, uint16_t port, const char *const *nms,
+                               size_t nms_count) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *stream = open_memstream(&text, &size);
+  if (stream == NULL) {
     return NULL;
   }
-  return text;
+  fprintf(stream, "# Written by 'cyphonic-server relay create'; see cyphonic-server.conf(5).\n"
+                  "# 'state' is where this folder is to stand, 'public' where nodes reach this "
+                  "TRS.\n\n");
+  write_server(stream, state, public_hosts, public_count, port);
+  fprintf(stream, "\n[as]\nenabled = no\n\n[nms]\nenabled = no\n\n[trs]\nenabled = yes\n");
+  fprintf(stream, "# The network's NMS.\n");
+  write_hosts(stream, "nms", nms, nms_count);
+  fprintf(stream, "# Bytes a second that a node may send through it; 0: any.\nrate_limit = 0\n");
+  return finish(stream, &text);
 }

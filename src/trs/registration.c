@@ -17,9 +17,9 @@ enum {
   KEEP_ALIVE_SECONDS = 5,
   HANDSHAKE_TIMEOUT_SECONDS = 5,
   ANSWER_MILLISECONDS = 5000,
-  LOAD_STEP = 16,               /* pairs, and a quarter of them, that make a difference to NMS */
-  NMS_CLOSE_REPLACED = 1,       /* docs/protocol.md: registered over a newer connection */
-  COVERED_MILLISECONDS = 60000, /* until we look whether two hosts are still one NMS */
+  LOAD_STEP = 16,                /* pairs, and a quarter of them, that make a difference to NMS */
+  NMS_CLOSE_REPLACED = 1,        /* docs/protocol.md: registered over a newer connection */
+  COVERED_MILLISECONDS = 900000, /* until we look whether two hosts are still one NMS */
 };
 
 enum link_state {

@@ -38,8 +38,11 @@ mkdir "$WORK/logs"
 
 . "$NET_FOLDER/lib/process.sh"
 . "$NET_FOLDER/lib/world.sh"
+. "$NET_FOLDER/lib/nat.sh"
+. "$NET_FOLDER/lib/firewall.sh"
 . "$NET_FOLDER/lib/cyphonic.sh"
 . "$NET_FOLDER/lib/overlay.sh"
+. "$NET_FOLDER/lib/relay.sh"
 . "$NET_FOLDER/lib/capture.sh"
 
 finish() {

@@ -15,6 +15,7 @@ enum ipc_command {
   IPC_DOWN,
   IPC_RESOLVE, /* name */
   IPC_PING,    /* name */
+  IPC_NETCHECK,
   IPC_VERSION,
 };
 

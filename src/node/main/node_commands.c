@@ -32,7 +32,9 @@ json_t *node_commands_ping(const struct node_ping *ping) {
       json_object_set_new(
           data, "rtt_ms",
           json_real((double)ping->round_trip / (double)NANOSECONDS_PER_MILLISECOND)) != 0 ||
-      json_object_set_new(data, "path", json_string("direct")) != 0 ||
+      json_object_set_new(data, "path", json_string(ping->relayed ? "relay" : "direct")) != 0 ||
+      json_object_set_new(data, "relay", ping->relayed ? json_string(ping->relay) : json_null()) !=
+          0 ||
       json_object_set_new(data, "remote", json_string(address_text(&ping->remote, remote))) != 0) {
     json_decref(data);
     return NULL;
@@ -81,6 +83,16 @@ static void on_pinged(int code, const struct node_ping *ping, const struct error
   free(pending);
 }
 
+static void on_checked(int code, json_t *report, const struct error *error, void *context) {
+  struct pending *pending = context;
+  if (code != ERROR_NONE) {
+    fail(pending->call, code, error);
+  } else {
+    reply(pending->call, report);
+  }
+  free(pending);
+}
+
 void node_commands_run(struct ipc_call *call, const struct ipc_request *request, void *context) {
   struct node *node = context;
   if (request->command == IPC_STATUS) {
@@ -113,6 +125,9 @@ void node_commands_run(struct ipc_call *call, const struct ipc_request *request,
     break;
   case IPC_PING:
     node_ping(node, request->name, on_pinged, pending);
+    break;
+  case IPC_NETCHECK:
+    node_netcheck(node, on_checked, pending);
     break;
   case IPC_STATUS:
   case IPC_VERSION:

@@ -39,10 +39,11 @@ init_server() { # [OPTION...]
     fail "init: $(cat "$(log_of init)")"
 }
 
+# run_server [COMMAND...]: COMMAND is put before the server, such as `env NAME=value`
 run_server() {
   local readies
   readies=$(server_readies)
-  start server server "$CYPHONIC_SERVER" run --config "$SERVER_CONFIG"
+  start server server "$@" "$CYPHONIC_SERVER" run --config "$SERVER_CONFIG"
   wait_until 15 'the server says that it is ready' server_is_ready_after "$readies"
 }
 

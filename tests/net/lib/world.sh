@@ -1,6 +1,6 @@
-# Hosts, routers, NATs, firewalls and the segments that join them. A host is a network namespace; a
-# segment is a bridge in the namespace of the router that owns it, with the router's address on it
-# (the first of the range), so that attaching a host to a segment is one cable.
+# Hosts, routers and the segments that join them. A host is a network namespace; a segment is a
+# bridge in the namespace of the router that owns it, with the router's address on it (the first of
+# the range), so that attaching a host to a segment is one cable.
 
 declare -A SEGMENT_OWNER=() SEGMENT_IPV4=() SEGMENT_IPV6=()  # ranges as "192.0.2.0/24"
 declare -A UPLINK_OWNER=() UPLINK_IPV6=()                   # of each host's first cable
@@ -37,9 +37,13 @@ host() { # NAME
 
 router() { # NAME
   host "$1"
+  # Where bridges are filtered as well, one would turn round by itself what a NAT is to turn round.
   on "$1" sh -c '
     echo 1 >/proc/sys/net/ipv4/ip_forward
-    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    for which in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do
+      [ ! -e "$which" ] || echo 0 >"$which"
+    done'
 }
 
 # The router's address: the first of the range.
@@ -125,51 +129,6 @@ narrow() {
   ip -n "$PREFIX-$1" link set eth0 mtu "$2"
 }
 
-# nat ROUTER: what leaves by eth0 over IPv4 bears the router's address; nothing comes in unasked.
-nat() {
-  on "$1" nft -f - <<'RULES'
-table ip nat {
-  chain postrouting {
-    type nat hook postrouting priority srcnat;
-    oifname "eth0" masquerade
-  }
-  chain forward {
-    type filter hook forward priority filter; policy drop;
-    ct state established,related accept
-    oifname "eth0" accept
-  }
-}
-RULES
-}
-
-# firewall ROUTER KIND
-#   stateful           everything out, only answers in
-#   only-udp-443-out   out only UDP to port 443, only answers in
-firewall() {
-  local out
-  case $2 in
-  stateful) out='accept' ;;
-  only-udp-443-out) out='udp dport 443 accept' ;;
-  *) fail "no such firewall: $2" ;;
-  esac
-  on "$1" nft -f - <<RULES
-table inet firewall {
-  counter refused { }
-  chain forward {
-    type filter hook forward priority filter; policy drop;
-    ct state established,related accept
-    icmpv6 type { packet-too-big, time-exceeded } accept
-    oifname "eth0" $out
-    counter name refused drop
-  }
-}
-RULES
-}
-
-refused_by() { # ROUTER
-  on "$1" nft list counter inet firewall refused | awk '$1 == "packets" {print $2}'
-}
-
 # The world of most scenarios: three segments on one router, each with both IP versions, and the
 # server's host in the first of them.
 internet() {
@@ -179,10 +138,4 @@ internet() {
   segment internet east 203.0.113.0/24 2001:db8:2::/64
   host server
   connect server datacentre 198.51.100.10 2001:db8:100::10
-}
-
-# lan ROUTER SEGMENT: a private IPv4 network behind a NAT, 192.168.1.0/24.
-lan() {
-  segment "$1" "$2" 192.168.1.0/24
-  nat "$1"
 }
