@@ -15,16 +15,24 @@
 
 struct ping {
   const char *name;
-  unsigned long count; /* 0: until interrupted */
+  bool counted;
+  unsigned long count; /* if counted; 0: until interrupted */
   double interval;     /* seconds */
 };
 
+/* Without a count: until the path is direct, but no more than these. */
+enum { PING_SEARCH_MAXIMUM = 10 };
 /* Shorter ones are for `ping` itself over the virtual interface. */
 #define PING_INTERVAL_MINIMUM 0.01
 #define PING_INTERVAL_MAXIMUM 3600.0
 
 static const struct argp_option options[] = {
-    {.name = "count", .key = 'c', .arg = "COUNT", .doc = "Stop after COUNT (default: Ctrl-C)"},
+    {.name = "count",
+     .key = 'c',
+     .arg = "COUNT",
+     .doc =
+         "Stop after COUNT; 0: with Ctrl-C (default: when the path is direct, at the latest after "
+         "10)"},
     {.name = "interval", .key = 'i', .arg = "SECONDS", .doc = "Between two pings (default: 1)"},
     {0},
 };
@@ -33,10 +41,11 @@ static error_t parse_count(const char *text, struct argp_state *state, struct pi
   char *end;
   errno = 0;
   unsigned long value = strtoul(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value == 0) {
-    argp_error(state, "--count: '%s' is no number from 1 on", text);
+  if (errno != 0 || end == text || *end != '\0' || text[0] == '-') {
+    argp_error(state, "--count: '%s' is no number from 0 on", text);
     return EINVAL;
   }
+  ping->counted = true;
   ping->count = value;
   return 0;
 }
@@ -79,6 +88,8 @@ static const struct cli_form form = {
     .options = options,
     .arguments = "NAME",
     .text = "Sets a tunnel to a node up and measures the round trip through it.\v"
+            "Each answer tells the path that it took. Where a relay is needed at first, the node "
+            "looks for a direct path meanwhile.\n"
             "NAME is a full name, a bare name of this network, or a virtual address.",
     .parse = parse,
 };
@@ -126,6 +137,7 @@ struct session {
   int interrupt;
   struct ping_statistics statistics;
   char fqdn[256]; /* "": not known yet */
+  bool direct;    /* the last answer's path */
 };
 
 static void answer_print(struct session *session, json_t *data) {
@@ -139,6 +151,7 @@ static void answer_print(struct session *session, json_t *data) {
     }
     render_ping(stdout, session->statistics.sent, data);
   }
+  session->direct = strcmp(render_text(data, "path", ""), "direct") == 0;
   snprintf(session->fqdn, sizeof(session->fqdn), "%s", render_text(data, "fqdn", ""));
   fflush(stdout);
 }
@@ -162,6 +175,14 @@ static bool ping_once(struct session *session, int *status) {
   return may_pass(&error);
 }
 
+static bool is_enough(const struct session *session, const struct ping *ping) {
+  unsigned long sent = session->statistics.sent;
+  if (ping->counted) {
+    return ping->count != 0 && sent >= ping->count;
+  }
+  return session->direct || sent >= PING_SEARCH_MAXIMUM;
+}
+
 static int session_run(struct session *session, const struct ping *ping) {
   int status = COMMAND_OK;
   uint64_t interval = (uint64_t)(ping->interval * (double)NANOSECONDS_PER_SECOND);
@@ -169,7 +190,7 @@ static int session_run(struct session *session, const struct ping *ping) {
   while (go_on) {
     uint64_t start = clock_now();
     go_on = ping_once(session, &status);
-    if (ping->count != 0 && session->statistics.sent >= ping->count) {
+    if (is_enough(session, ping)) {
       break;
     }
     if (go_on && interrupted_before(session->interrupt, start + interval)) {

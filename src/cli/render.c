@@ -86,13 +86,11 @@ void render_ping(FILE *stream, unsigned long sequence, const json_t *data) {
   if (json_is_number(time)) {
     fprintf(stream, " time=%.2f ms", json_number_value(time));
   }
-  const char *path = render_text(data, "path", NULL);
-  if (path != NULL) {
-    fprintf(stream, " path=%s", path);
-  }
-  const char *remote = render_text(data, "remote", NULL);
-  if (remote != NULL) {
-    fprintf(stream, " remote=%s", remote);
+  const char *path = render_text(data, "path", "");
+  if (strcmp(path, "relay") == 0) {
+    fprintf(stream, " via relay %s", render_text(data, "relay", "(name unknown)"));
+  } else if (path[0] != '\0') {
+    fprintf(stream, " %s %s", path, render_text(data, "remote", "(address unknown)"));
   }
   fputc('\n', stream);
 }

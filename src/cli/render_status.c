@@ -64,7 +64,9 @@ static void cell_traffic(const json_t *peer, char cell[static CELL_SIZE]) {
 static void cell_path(const json_t *peer, char cell[static CELL_SIZE]) {
   const char *path = render_text(peer, "path", "");
   const char *remote = render_text(peer, "remote", "");
-  if (path[0] == '\0' && remote[0] == '\0') {
+  if (strcmp(path, "relay") == 0) {
+    snprintf(cell, CELL_SIZE, "relay %s", render_text(peer, "relay", "(name unknown)"));
+  } else if (path[0] == '\0' && remote[0] == '\0') {
     snprintf(cell, CELL_SIZE, "-");
   } else if (remote[0] == '\0') {
     snprintf(cell, CELL_SIZE, "%s", path);
@@ -85,6 +87,24 @@ static void row_fill(const json_t *peer, char row[COLUMN_COUNT][CELL_SIZE]) {
     snprintf(row[4], CELL_SIZE, "-");
   }
   cell_traffic(peer, row[5]);
+}
+
+/* Why a path is not direct, or a tunnel not there; and since when the path is what it is. */
+static void explain(FILE *stream, const json_t *peer) {
+  const char *message = render_text(peer, "message", NULL);
+  const char *reason = render_text(peer, "reason", NULL);
+  const char *since = render_text(peer, "last_change", NULL);
+  if (message != NULL) {
+    fprintf(stream, "  %s\n", message);
+  }
+  if (strcmp(render_text(peer, "path", ""), "relay") != 0) {
+    return;
+  }
+  if (reason != NULL && since != NULL) {
+    fprintf(stream, "  not direct since %s: %s\n", since, reason);
+  } else if (reason != NULL) {
+    fprintf(stream, "  not direct: %s\n", reason);
+  }
 }
 
 /* The last column is not padded, so that no line ends in blanks. */
@@ -120,10 +140,7 @@ static void peers(FILE *stream, const json_t *list) {
     const json_t *peer = json_array_get(list, i);
     row_fill(peer, row);
     row_print(stream, row, widths);
-    const char *message = render_text(peer, "message", NULL);
-    if (message != NULL) {
-      fprintf(stream, "  %s\n", message);
-    }
+    explain(stream, peer);
   }
 }
 

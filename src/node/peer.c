@@ -500,8 +500,10 @@ void peer_relay_lost(struct peer *peer, UNUSED const struct error *error) {
 }
 
 void peer_attempt_failed(struct peer *peer, const struct error *why) {
-  if (peer->state != PEER_CONNECTING)
-    return; /* an old link is still in use, or was, and nobody waits */
+  if (peer->state != PEER_CONNECTING) { /* an old link is in use, or was, and nobody waits */
+    peer->failure = (struct error){0};
+    return;
+  }
   struct error error = *why;
   if (peer->direction.pattern != ATTEMPT_PATTERN_RELAY)
     error_prefix(&error,

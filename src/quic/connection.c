@@ -243,7 +243,7 @@ static void connection_end(struct quic_connection *connection, enum error_code c
   }
   connection->state = CONNECTION_ENDING;
   connection->close.code = code;
-  snprintf(connection->close.message, sizeof(connection->close.message), "%s", message);
+  snprintf(connection->close.message, sizeof(connection->close.message), "%.255s", message);
   endpoint_mark_ready(connection->endpoint, connection);
 }
 

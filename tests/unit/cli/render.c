@@ -51,10 +51,14 @@ static void ping_one(FILE *stream, const json_t *data) {
   render_ping(stream, 3, data);
 }
 
-static void a_ping_has_time_path_and_remote(void **state) {
+static void a_ping_has_time_and_path(void **state) {
   (void)state;
   expect(ping_one, "{\"rtt_ms\":1.234,\"path\":\"direct\",\"remote\":\"192.0.2.1:443\"}",
-         "seq=3 time=1.23 ms path=direct remote=192.0.2.1:443\n");
+         "seq=3 time=1.23 ms direct 192.0.2.1:443\n");
+  expect(ping_one,
+         "{\"rtt_ms\":12,\"path\":\"relay\",\"relay\":\"trs.x\",\"remote\":\"192.0.2.9:443\"}",
+         "seq=3 time=12.00 ms via relay trs.x\n");
+  expect(ping_one, "{\"path\":\"relay\"}", "seq=3 via relay (name unknown)\n");
   expect(ping_one, "{}", "seq=3\n");
   expect(render_ping_head, "{\"fqdn\":\"a.x\",\"ipv4\":\"10.1.2.3\"}",
          "Ping a.x (10.1.2.3) through its tunnel\n");
@@ -119,7 +123,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(joining_says_who_the_node_is_and_what_to_try),
       cmocka_unit_test(a_resolved_name_has_its_addresses_below),
-      cmocka_unit_test(a_ping_has_time_path_and_remote),
+      cmocka_unit_test(a_ping_has_time_and_path),
       cmocka_unit_test(errors_are_one_line),
       cmocka_unit_test(sizes_are_in_units_people_read),
       cmocka_unit_test(durations_are_in_units_people_read),

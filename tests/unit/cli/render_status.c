@@ -82,6 +82,20 @@ static void all_that_is_known_is_shown_in_columns(void **state) {
       "  the two nodes need a relay\n");
 }
 
+static void a_relayed_peer_is_shown_with_the_reason(void **state) {
+  (void)state;
+  expect("{\"state\":\"up\",\"fqdn\":\"a.x\",\"peers\":[{\"fqdn\":\"b.x\",\"ipv4\":\"10.20.0.3\","
+         "\"state\":\"up\",\"path\":\"relay\",\"relay\":\"trs.x\",\"remote\":\"192.0.2.1:443\","
+         "\"rtt_ms\":30,\"reason\":\"no direct address of the peer answered\","
+         "\"last_change\":\"2026-11-24T17:00:00Z\"}]}",
+         "Node         a.x\n"
+         "State        up\n"
+         "\n"
+         "PEER  ADDRESS    STATE  PATH         RTT       SENT / RECEIVED\n"
+         "b.x   10.20.0.3  up     relay trs.x  30.00 ms  -\n"
+         "  not direct since 2026-11-24T17:00:00Z: no direct address of the peer answered\n");
+}
+
 static void members_of_other_types_are_left_out(void **state) {
   (void)state;
   expect("{\"state\":\"connecting\",\"fqdn\":5,\"port\":\"x\",\"as\":\"y\",\"nms\":{\"observed\":"
@@ -100,6 +114,7 @@ int main(void) {
       cmocka_unit_test(a_node_that_is_down_is_told_how_to_come_up),
       cmocka_unit_test(a_node_without_peers_is_told_what_to_try),
       cmocka_unit_test(all_that_is_known_is_shown_in_columns),
+      cmocka_unit_test(a_relayed_peer_is_shown_with_the_reason),
       cmocka_unit_test(members_of_other_types_are_left_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
