@@ -679,29 +679,6 @@ static void a_direct_path_that_dies_is_replaced_by_the_relay(void **state) {
   pair_close_with_relay(&pair, &station);
 }
 
-static void a_relay_that_dies_is_replaced_by_another(void **state) {
-  (void)state;
-  struct pair pair;
-  struct relay_station station;
-  pair_open_with_relay(&pair, &station);
-  direct_both(&pair, &station, &(struct terms){.id = 1, .pattern = 3});
-  world_run_until(&pair.world, both_relayed, &pair);
-  relay_station_stop(&station);
-  send_packet(&pair.alice, &pair.bob);
-  world_run_until(&pair.world, alice_asked, &pair);
-  assert_string_equal(pair.alice.failed_relay, STATION_NAME);
-  relay_station_start(&station, 0); /* elsewhere */
-  direct_both(&pair, &station, &(struct terms){.id = 2, .pattern = 3});
-  pair.bob.delivered = 0;
-  send_packet(&pair.alice, &pair.bob);
-  world_run_until(&pair.world, bob_has_packet, &pair);
-  const struct peer *bob = known(&pair.alice, &pair.bob);
-  assert_int_equal(link_direction(bob->link), 1);
-  assert_int_equal(quic_connection_remote(link_connection(bob->link)).port,
-                   relay_station_port(&station));
-  pair_close_with_relay(&pair, &station);
-}
-
 static void another_relay_is_asked_for_when_the_first_does_not_work(void **state) {
   (void)state;
   struct pair pair;
@@ -765,7 +742,6 @@ int main(void) {
       cmocka_unit_test(a_pair_that_is_up_at_once_leaves_the_relay_alone),
       cmocka_unit_test(an_address_that_swallows_packets_does_not_keep_a_pair_apart),
       cmocka_unit_test(a_direct_path_that_dies_is_replaced_by_the_relay),
-      cmocka_unit_test(a_relay_that_dies_is_replaced_by_another),
       cmocka_unit_test(another_relay_is_asked_for_when_the_first_does_not_work),
       cmocka_unit_test(without_another_relay_the_reason_is_told),
   };
