@@ -128,8 +128,10 @@ void nms_remote_changed(struct nms_connection *client) {
   if (entry == NULL || entry->control != client->control) {
     return;
   }
-  struct address observed = quic_connection_remote(client->connection);
-  if (directory_move(nms->directory, entry, &observed)) {
+  struct address observed;
+  struct ip_address local;
+  if (quic_connection_validated_path(client->connection, &observed, &local) &&
+      directory_move(nms->directory, entry, &observed)) {
     record(nms, entry, observed.ip.family);
     log_debug(nms->config.log, "node-moved", "device=%s", entry->fqdn);
   }

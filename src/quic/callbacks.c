@@ -64,6 +64,12 @@ static int handshake_completed(ngtcp2_conn *conn, void *user_data) {
     }
     return 0;
   }
+  if (connection->remote_unproven) {
+    route_table_leave(&connection->routes, connection->current_route);
+  } else {
+    connection_validated(connection, connection->current_route);
+    connection->remote_news = false;
+  }
   connection->endpoint->counters.half_open--;
   const struct quic_service *service = connection->tls.service;
   if (service->parameters.keep_alive != 0) {
@@ -165,6 +171,9 @@ static int path_validated(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, const
                           const ngtcp2_path *old_path UNUSED, ngtcp2_path_validation_result result,
                           void *user_data) {
   struct quic_connection *connection = user_data;
+  if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS) {
+    connection_validated(connection, route_number(path));
+  }
   if (connection->moving != 0 && route_number(path) == connection->moving) {
     connection->moved = result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS ? MOVE_DONE : MOVE_FAILED;
   }

@@ -424,6 +424,13 @@ struct address quic_connection_remote(const struct quic_connection *connection) 
   return route == NULL ? (struct address){0} : route->remote;
 }
 
+bool quic_connection_validated_path(const struct quic_connection *connection,
+                                    struct address *remote, struct ip_address *local) {
+  *remote = connection->validated_remote;
+  *local = connection->validated_local;
+  return connection->validated_remote.port != 0;
+}
+
 struct address quic_connection_local(const struct quic_connection *connection) {
   const struct route *route = current_route(connection);
   struct address local = {0};

@@ -63,6 +63,12 @@ struct quic_connection {
                           0: none */
   uint64_t path_since; /* nanoseconds, when the present path was taken */
   uint16_t current_route; /* number of the route that packets go by */
+  bool remote_unproven;   /* the peer's address changed during the handshake */
+  /* The last path on which the peer has shown that it hears us; port 0: none yet. A copy, since the
+   * slot may go to another remote. */
+  struct address validated_remote;
+  struct ip_address validated_local;
+  bool remote_news; /* the owner has not been told yet that either of these changed */
 
   struct quic_close close;
   ngtcp2_ccerr close_error; /* what CONNECTION_CLOSE says; its reason points into close.message */
@@ -90,6 +96,8 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
                         uint64_t now);
 /* Writes what there is to send. False when the batch is blocked: it must be flushed again. */
 bool connection_flush(struct quic_connection *connection, uint64_t now);
+/* The peer has shown that it hears us on the route of this number. */
+void connection_validated(struct quic_connection *connection, uint16_t number);
 void connection_expire(struct quic_connection *connection, uint64_t now);
 void connection_write_close(struct quic_connection *connection, uint64_t now);
 /* Puts a packet that ngtcp2 wrote for `path` into the batch. */

@@ -26,6 +26,7 @@ static struct route *connection_route_of(struct quic_connection *connection,
      * something is the one to answer by. */
     route = route_table_by_number(&connection->routes, connection->current_route);
     route->remote = packet->remote;
+    connection->remote_unproven = !connection->is_client;
   }
   if (route == NULL && !connection->is_client && connection->state == CONNECTION_ESTABLISHED) {
     route = route_table_add(&connection->routes, &packet->remote, connection->current_route, now);
@@ -37,18 +38,33 @@ static struct route *connection_route_of(struct quic_connection *connection,
   return route;
 }
 
+void connection_validated(struct quic_connection *connection, uint16_t number) {
+  const struct route *route = route_table_by_number(&connection->routes, number);
+  if (route != NULL) {
+    connection->validated_remote = route->remote;
+    connection->validated_local = route->local;
+    connection->remote_news = true;
+  }
+}
+
 static void connection_note_path(struct quic_connection *connection) {
   uint16_t number = route_number(ngtcp2_conn_get_path(connection->conn));
-  if (number == connection->current_route) {
-    return;
+  if (number != connection->current_route) {
+    if (!connection->is_client) {
+      route_table_leave(&connection->routes, connection->current_route);
+    }
+    connection->current_route = number;
+    connection->path_since = connection->time;
+    if (connection->mtu != NULL) {
+      path_mtu_init(connection->mtu, connection->time);
+    }
+    connection->remote_news = true;
   }
-  connection->current_route = number;
-  connection->path_since = connection->time;
-  if (connection->mtu != NULL) {
-    path_mtu_init(connection->mtu, connection->time);
-  }
-  if (connection->state == CONNECTION_ESTABLISHED && connection->handler.remote_changed != NULL) {
-    connection->handler.remote_changed(connection, connection->context);
+  if (connection->remote_news) {
+    connection->remote_news = false;
+    if (connection->state == CONNECTION_ESTABLISHED && connection->handler.remote_changed != NULL) {
+      connection->handler.remote_changed(connection, connection->context);
+    }
   }
 }
 

@@ -45,7 +45,8 @@ struct quic_close {
 struct quic_handler {
   void (*established)(struct quic_connection *connection, void *context); /* client's side only */
   void (*closed)(struct quic_connection *connection, const struct quic_close *close, void *context);
-  /* The peer's address, or the way to it, changed (NAT rebinding, migration). May be NULL. */
+  /* The peer's address, or the way to it, changed (NAT rebinding, migration), or was validated. May
+   * be NULL. */
   void (*remote_changed)(struct quic_connection *connection, void *context);
   /* What quic_connection_migrate began is over. May be NULL. */
   void (*migrated)(struct quic_connection *connection, bool success, void *context);
@@ -213,7 +214,13 @@ void quic_connection_close(struct quic_connection *connection, uint64_t applicat
 /* After `established` or `accepted`. An anonymous peer: NULL. */
 const struct pki_identity *quic_connection_peer(const struct quic_connection *connection);
 const char *quic_connection_alpn(const struct quic_connection *connection);
+/* Where packets to the peer go at present. */
 struct address quic_connection_remote(const struct quic_connection *connection);
+/* Server: the last path on which the peer has shown that it hears us (RFC 9000 section 8), which
+ * the present one may be about to do; false: none yet. To be used where others are sent packets on
+ * a peer's word. */
+bool quic_connection_validated_path(const struct quic_connection *connection,
+                                    struct address *remote, struct ip_address *local);
 /* Our address on this path, as far as packets have told; family 0: not yet. */
 struct address quic_connection_local(const struct quic_connection *connection);
 bool quic_connection_is_client(const struct quic_connection *connection);

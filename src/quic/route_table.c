@@ -6,7 +6,7 @@
 struct route *route_table_find(struct route_table *table, const struct address *remote) {
   for (size_t i = 0; i < ROUTES_MAX; i++) {
     struct route *route = &table->slots[i];
-    if (route->number != 0 && address_equal(&route->remote, remote)) {
+    if (route->number != 0 && !route->left && address_equal(&route->remote, remote)) {
       return route;
     }
   }
@@ -68,6 +68,13 @@ struct route *route_table_move(struct route_table *table, const struct address *
   struct route *route = route_table_add(table, remote, keep, now);
   route->origin = route->number == 1 ? 2 : route->number;
   return route;
+}
+
+void route_table_leave(struct route_table *table, uint16_t number) {
+  struct route *route = route_table_by_number(table, number);
+  if (route != NULL) {
+    route->left = true;
+  }
 }
 
 void route_path(const struct route *route, struct virtual_path *path) {

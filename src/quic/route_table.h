@@ -8,6 +8,7 @@
 #define CYPHONIC_QUIC_ROUTE_TABLE_H
 
 #include <ngtcp2/ngtcp2.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/address.h"
@@ -18,6 +19,7 @@ struct route {
   uint16_t host;   /* the number of the first route to the same IP address: tells a NAT's new port
                       from a new network, which QUIC treats apart (RFC 9000 section 9.4) */
   uint16_t origin; /* stands for our own end: a client's moves begin at a new one */
+  bool left;       /* route_table_leave: only for what ngtcp2 still sends there */
   struct address remote;
   struct ip_address local; /* where its packets arrive; family 0: none came yet */
   uint64_t heard;          /* nanoseconds */
@@ -35,6 +37,7 @@ struct virtual_path {
   ngtcp2_path path; /* points to the two above: do not copy */
 };
 
+/* The route to `remote` that is in use, or NULL. */
 struct route *route_table_find(struct route_table *table, const struct address *remote);
 struct route *route_table_by_number(struct route_table *table, uint16_t number);
 /* The route to `remote`, made if there is none; the one longest unheard gives way, but never
@@ -46,6 +49,11 @@ struct route *route_table_add(struct route_table *table, const struct address *r
  * that had one before, since ngtcp2 1.11 must not come back to a path that it has left. */
 struct route *route_table_move(struct route_table *table, const struct address *remote,
                                uint16_t keep, uint64_t now);
+
+/* What comes from the route's remote after this comes by a new route with a new number. ngtcp2 goes
+ * on validating a path that a server has just left, and does not follow a peer that returns to it
+ * meanwhile; nor does it validate the path of the handshake. A number of its own changes both. */
+void route_table_leave(struct route_table *table, uint16_t number);
 
 void route_path(const struct route *route, struct virtual_path *path);
 /* The number of the route that a path of ngtcp2's stands for. */

@@ -97,7 +97,8 @@ static bool may_bind(const struct relay_table *table, const struct relay_pair *p
     return false;
   }
   for (size_t i = 0; i < 2; i++) {
-    if (!pair->side[i].asked || pair->side[i].node->owner == NULL) {
+    const struct relay_node *node = pair->side[i].node;
+    if (!pair->side[i].asked || node->owner == NULL || node->place.remote.port == 0) {
       return false;
     }
   }

@@ -36,7 +36,8 @@ struct relay_table_config {
 struct relay_table *relay_table_new(const struct relay_table_config *config);
 void relay_table_free(struct relay_table *table);
 
-/* Where a node is: its address, and ours that it talks to (family 0: not known). */
+/* Where a node is: its address, which it has proven (port 0: not yet, and none of its pairs is
+ * bound so long), and ours that it talks to (family 0: not known). */
 struct relay_place {
   struct address remote;
   struct ip_address local;

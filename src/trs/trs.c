@@ -160,8 +160,9 @@ static void answer(struct control *control UNUSED, struct control_exchange *exch
 static const struct control_handler control_handler = {.request = answer};
 
 static struct relay_place place_of(const struct client *client) {
-  return (struct relay_place){.remote = quic_connection_remote(client->connection),
-                              .local = quic_connection_local(client->connection).ip};
+  struct relay_place place;
+  quic_connection_validated_path(client->connection, &place.remote, &place.local);
+  return place;
 }
 
 static void forget(struct client *client) {

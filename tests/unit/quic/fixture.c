@@ -123,8 +123,43 @@ static int remove_entry(const char *path, const struct stat *status UNUSED, int 
   return remove(path);
 }
 
+static void deadline_passed(uv_timer_t *timer) {
+  *(bool *)timer->data = true;
+}
+
+static void timer_gone(uv_handle_t *handle) {
+  free(handle);
+}
+
+static void run_until(struct world *world, condition holds, void *context, const char *failure) {
+  bool late = false;
+  uv_timer_t *timer = malloc(sizeof(*timer));
+  uv_timer_init(&world->loop, timer);
+  timer->data = &late;
+  uv_timer_start(timer, deadline_passed, 10000, 0);
+  uv_unref((uv_handle_t *)timer); /* it keeps nothing alive */
+  bool held = holds(context);
+  while (!held && !late) {
+    uv_run(&world->loop, UV_RUN_ONCE);
+    held = holds(context);
+  }
+  uv_close((uv_handle_t *)timer, timer_gone);
+  if (!held) {
+    fail_msg("%s", failure);
+  }
+}
+
+void world_run_until(struct world *world, condition holds, void *context) {
+  run_until(world, holds, context, "what the test waits for did not happen in ten seconds");
+}
+
+static bool loop_is_done(void *context) {
+  return !uv_loop_alive(context);
+}
+
 void world_clear(struct world *world) {
-  uv_run(&world->loop, UV_RUN_DEFAULT);
+  run_until(world, loop_is_done, &world->loop, "the loop still has what a test left there");
+  uv_run(&world->loop, UV_RUN_DEFAULT); /* the timer's end */
   assert_int_equal(uv_loop_close(&world->loop), 0);
   member_clear(&world->alice);
   member_clear(&world->bob);
@@ -134,29 +169,6 @@ void world_clear(struct world *world) {
   pki_ca_free(world->intermediate);
   pki_ca_free(world->root);
   nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void deadline_passed(uv_timer_t *timer) {
-  *(bool *)timer->data = true;
-}
-
-static void timer_gone(uv_handle_t *handle) {
-  free(handle);
-}
-
-void world_run_until(struct world *world, condition holds, void *context) {
-  bool late = false;
-  uv_timer_t *timer = malloc(sizeof(*timer));
-  uv_timer_init(&world->loop, timer);
-  timer->data = &late;
-  uv_timer_start(timer, deadline_passed, 10000, 0);
-  while (!holds(context) && !late) {
-    uv_run(&world->loop, UV_RUN_ONCE);
-  }
-  uv_close((uv_handle_t *)timer, timer_gone);
-  if (!holds(context)) {
-    fail_msg("what the test waits for did not happen in ten seconds");
-  }
 }
 
 struct address loopback(uint16_t port) {

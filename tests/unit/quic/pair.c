@@ -29,10 +29,15 @@ static void side_remote_changed(struct quic_connection *connection UNUSED, void 
   ((struct side *)context)->remote_changes++;
 }
 
-static void side_migrated(struct quic_connection *connection UNUSED, bool success, void *context) {
+static void side_migrated(struct quic_connection *connection, bool success, void *context) {
   struct side *side = context;
   side->moves++;
   side->last_move = success;
+  if (ip_address_is_set(&side->next_move.ip)) {
+    struct address next = side->next_move;
+    side->next_move = (struct address){0};
+    assert_int_equal(quic_connection_migrate(connection, &next, false), 0);
+  }
 }
 
 const struct quic_handler handler = {.established = side_established,
@@ -84,6 +89,9 @@ static const struct quic_stream_handler stream_handler = {side_opened, side_rece
 void accepted(struct quic_connection *connection, void *context) {
   struct side *side = context;
   *side = (struct side){.connection = connection, .established = true};
+  struct address remote;
+  struct ip_address local;
+  side->proven_at_first = quic_connection_validated_path(connection, &remote, &local);
   quic_connection_set_handler(connection, &handler, side);
   quic_connection_set_datagram_handler(connection, &datagram_handler, side);
   quic_connection_set_stream_handler(connection, &stream_handler, side);

@@ -23,6 +23,8 @@ struct side {
   bool writable;
   unsigned moves; /* migrations that ended */
   bool last_move;
+  bool proven_at_first;     /* a server's: the peer's address was validated when it was accepted */
+  struct address next_move; /* where to move at once when a migration ends; unset: nowhere */
 };
 
 /* The usual pair: alice connects to bob. */

@@ -64,12 +64,27 @@ a_full_table_forgets_the_route_longest_unheard_but_never_the_current(void **stat
   assert_int_equal(route_table_find(&table, &current)->number, keep);
 }
 
+static void what_comes_from_a_route_that_was_left_comes_by_a_new_one(void **state UNUSED) {
+  struct route_table table = {0};
+  struct address one = remote(1, 443);
+  uint16_t before = route_table_add(&table, &one, 0, 1)->number;
+  route_table_leave(&table, before);
+  assert_null(route_table_find(&table, &one));
+  struct route *again = route_table_add(&table, &one, before, 2);
+  assert_int_not_equal(again->number, before);
+  assert_ptr_equal(route_table_find(&table, &one), again);
+  assert_int_equal(again->host, before);
+  assert_true(address_equal(&route_table_by_number(&table, before)->remote, &one));
+  route_table_leave(&table, 999);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_route_keeps_its_number),
       cmocka_unit_test(a_path_leads_back_to_its_route),
       cmocka_unit_test(a_nat_that_changes_the_port_alone_is_seen_as_such),
       cmocka_unit_test(a_full_table_forgets_the_route_longest_unheard_but_never_the_current),
+      cmocka_unit_test(what_comes_from_a_route_that_was_left_comes_by_a_new_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

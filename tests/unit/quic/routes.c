@@ -242,6 +242,30 @@ static void a_way_that_does_not_lead_there_leaves_the_connection_where_it_is(voi
   relay_close(&relay, &pair);
 }
 
+static bool client_has_moved_twice(void *context) {
+  return ((struct pair *)context)->client.moves == 2;
+}
+
+static void the_next_way_may_be_tried_as_soon_as_one_has_failed(void **state UNUSED) {
+  struct pair pair;
+  struct relay relay;
+  relay_open(&relay, &pair);
+  relay_connect(&relay, &pair);
+  exchange(&pair);
+  struct forwarder swallows;
+  forwarder_open(&swallows, &world, server_port(&pair));
+  swallows.lose_to_server = true;
+  struct address nowhere = loopback(swallows.port);
+  pair.client.next_move = loopback(server_port(&pair));
+  assert_int_equal(quic_connection_migrate(pair.client.connection, &nowhere, false), 0);
+  world_run_until(&world, client_has_moved_twice, &pair);
+  assert_true(pair.client.last_move);
+  expect_remote(&pair, server_port(&pair));
+  exchange(&pair);
+  forwarder_close(&swallows);
+  relay_close(&relay, &pair);
+}
+
 static bool client_is_silent(void *context) {
   struct pair *pair = context;
   return quic_connection_silence(pair->client.connection, clock_now()) > SECOND / 10;
@@ -281,6 +305,7 @@ int main(void) {
       cmocka_unit_test(what_no_pair_sent_is_not_forwarded),
       cmocka_unit_test(a_connection_moves_from_the_relay_to_a_direct_way_and_back),
       cmocka_unit_test(a_way_that_does_not_lead_there_leaves_the_connection_where_it_is),
+      cmocka_unit_test(the_next_way_may_be_tried_as_soon_as_one_has_failed),
       cmocka_unit_test(a_way_that_dies_is_noticed_and_left),
       cmocka_unit_test(a_server_does_not_move),
   };

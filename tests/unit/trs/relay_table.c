@@ -149,6 +149,29 @@ static void packets_leave_by_the_address_the_other_node_talks_to(void **state UN
   relay_table_free(world.table);
 }
 
+static void a_node_that_has_not_proven_its_address_is_sent_nothing(void **state UNUSED) {
+  struct world world;
+  open_world(&world);
+  struct relay_node *alice = connect_at(&world, "alice.test", "192.0.2.1");
+  struct relay_node *bob = connect_at(&world, "bob.test", "192.0.2.2");
+  const struct relay_place unknown = {0}, found = place_of("192.0.2.2");
+  relay_table_move(world.table, bob, &unknown);
+  struct trs_grant grant = grant_of("alice.test", ALICE, "bob.test", BOB, NOW + HOUR);
+  ask(&world, alice, &grant);
+  struct relay_pair *pair = ask(&world, bob, &grant);
+  assert_false(relay_pair_is_bound(pair));
+  struct relay_place destination;
+  struct address source = place_of("192.0.2.1").remote;
+  assert_int_equal(relay_table_forward(world.table, &source, BOB, 100, 0, &destination),
+                   RELAY_NOT_OURS);
+  relay_table_move(world.table, bob, &found);
+  assert_true(relay_pair_is_bound(pair));
+  assert_int_equal(world.bound, 1);
+  assert_int_equal(relay_table_forward(world.table, &source, BOB, 100, 0, &destination),
+                   RELAY_FORWARD);
+  relay_table_free(world.table);
+}
+
 static void a_node_that_moves_is_followed_in_both_directions(void **state UNUSED) {
   struct world world;
   open_world(&world);
@@ -436,6 +459,7 @@ int main(void) {
       cmocka_unit_test(a_pair_is_bound_when_both_have_asked),
       cmocka_unit_test(only_from_a_bound_address_to_the_other_nodes_route_id),
       cmocka_unit_test(packets_leave_by_the_address_the_other_node_talks_to),
+      cmocka_unit_test(a_node_that_has_not_proven_its_address_is_sent_nothing),
       cmocka_unit_test(a_node_that_moves_is_followed_in_both_directions),
       cmocka_unit_test(a_node_that_connects_again_keeps_its_pairs),
       cmocka_unit_test(who_leaves_and_comes_back_finds_the_other_waiting),
