@@ -91,15 +91,17 @@ static void conclude(struct peer *peer) {
 static void ask_relay(struct peer *peer) {
   struct error fault = {0};
   struct address address;
-  if (peer->attempt.relay_tried || peer->direction.route_id == 0)
-    return; /* a peer without a route id cannot be relayed to */
+  if (peer->attempt.relay_tried)
+    return;
   peer->attempt.relay_tried = true;
+  if (peer->direction.route_id == 0)
+    return; /* a peer without one cannot be relayed to */
   int code = binding_ask(&peer->binding, peer_now(peer), &fault);
-  if (code == ERROR_RELAY)
+  if (code == ERROR_RELAY && peer->direction.pattern == ATTEMPT_PATTERN_RELAY)
     note(peer, &fault);
-  else if (code)
+  else if (code && code != ERROR_RELAY)
     attempt_relay_failed(peer, false, &fault);
-  else if (binding_is_ready(&peer->binding, &address))
+  else if (!code && binding_is_ready(&peer->binding, &address))
     attempt_relay_ready(peer); /* bound since before */
 }
 
@@ -118,8 +120,10 @@ void attempt_relay_failed(struct peer *peer, bool peer_absent, const struct erro
   if (!peer->attempt.under_way)
     return;
   note(peer, error);
-  /* Only where nothing but a relay will do is another worth a question. */
-  if (!peer_absent && !peer->attempt.link && peer->direction.pattern == ATTEMPT_PATTERN_RELAY &&
+  /* Only where nothing but a relay will do is another worth a question. While an old tunnel stands
+   * it is path.h that asks. */
+  if (!peer_absent && !peer->attempt.link && peer->state == PEER_CONNECTING &&
+      peer->direction.pattern == ATTEMPT_PATTERN_RELAY &&
       peer->attempt.relays_asked < ATTEMPT_RELAYS_MAX) {
     peer->attempt.relays_asked++;
     peer->attempt.asking_relay = true;

@@ -18,6 +18,8 @@ struct dial {
   size_t lookups_under_way;
   struct address found[DIAL_ADDRESSES_MAX];
   size_t found_count, next;
+  size_t first; /* of those in the race */
+  uv_timer_t timer;
   struct quic_connection *connection; /* in its handshake */
   bool cancelled;
   void (*ended)(void *context); /* after cancelling */
@@ -56,9 +58,26 @@ static const struct quic_handler attempt_handler = {
     .closed = attempt_closed,
 };
 
+static void dial_freed(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+static void dial_free(struct dial *dial) {
+  uv_close((uv_handle_t *)&dial->timer, dial_freed);
+}
+
+static void race_next(uv_timer_t *timer) {
+  struct dial *dial = timer->data;
+  if (dial->connection && !dial->cancelled && dial->next < dial->found_count)
+    quic_connection_add_candidate(dial->connection, &dial->found[dial->next++]);
+  else
+    uv_timer_stop(timer);
+}
+
 /* Begins with the next address that can be tried; an error when there is none left. */
 static int try_next(struct dial *dial) {
   while (dial->next < dial->found_count) {
+    dial->first = dial->next;
     const struct address *remote = &dial->found[dial->next++];
     struct quic_target target = {
         .alpn = dial->target.alpn,
@@ -73,8 +92,10 @@ static int try_next(struct dial *dial) {
     };
     target.parameters.handshake_timeout = DIAL_HANDSHAKE_TIMEOUT;
     struct error fault = {0};
-    if (!quic_connect(dial->target.endpoint, &target, &dial->connection, &fault))
+    if (!quic_connect(dial->target.endpoint, &target, &dial->connection, &fault)) {
+      uv_timer_start(&dial->timer, race_next, DIAL_STEP, DIAL_STEP);
       return 0;
+    }
     dial->connection = NULL;
     log_debug(dial->target.log, "dial-skipped", "alpn=%s error=\"%s\"", dial->target.alpn,
               fault.message);
@@ -93,12 +114,12 @@ static int try_next(struct dial *dial) {
 static void end_cancelled(struct dial *dial) {
   if (dial->ended)
     dial->ended(dial->context);
-  free(dial);
+  dial_free(dial);
 }
 
 static void give_up(struct dial *dial) {
   dial->callback(dial->error.code, NULL, &dial->error, dial->context);
-  free(dial);
+  dial_free(dial);
 }
 
 static void attempt_established(struct quic_connection *connection, void *context) {
@@ -106,7 +127,20 @@ static void attempt_established(struct quic_connection *connection, void *contex
   if (dial->cancelled)
     return;
   dial->callback(0, connection, NULL, dial->context);
-  free(dial);
+  dial_free(dial);
+}
+
+/* Who answered there is not the service, or does not want us; the others in the race, which he
+ * ended, get another chance. */
+static void forget_address(struct dial *dial, const struct address *address) {
+  for (size_t i = dial->first; i < dial->next; i++) {
+    if (!address_equal(&dial->found[i], address))
+      continue;
+    dial->found_count--;
+    memmove(&dial->found[i], &dial->found[i + 1], (dial->found_count - i) * sizeof *dial->found);
+    dial->next = dial->first;
+    return;
+  }
 }
 
 static void attempt_closed(struct quic_connection *connection, const struct quic_close *close,
@@ -123,6 +157,8 @@ static void attempt_closed(struct quic_connection *connection, const struct quic
   error_set(&dial->error, close->code == ERROR_CLOSED ? ERROR_UNREACHABLE : close->code, "%s%s%s",
             named ? "" : text, named ? "" : ": ", close->message);
   dial->connection = NULL;
+  if (close->code != ERROR_TIMEOUT)
+    forget_address(dial, &remote);
   if (try_next(dial))
     give_up(dial);
 }
@@ -182,6 +218,8 @@ int dial_start(const struct dial_target *target, const struct service_addresses 
   dial->target = *target;
   dial->callback = callback;
   dial->context = context;
+  uv_timer_init(target->loop, &dial->timer);
+  dial->timer.data = dial;
   for (size_t i = 0; i < addresses->count; i++) {
     const struct service_address *item = &addresses->item[i];
     struct address address = {.port = item->port};
@@ -196,7 +234,7 @@ int dial_start(const struct dial_target *target, const struct service_addresses 
     if (code) {
       if (error)
         *error = dial->error;
-      free(dial);
+      dial_free(dial);
       return code;
     }
   }

@@ -1,6 +1,7 @@
 /* One QUIC connection to a service that may be at several places: names are resolved, IPv6 goes
- * first, and each address is tried in turn until one completes the handshake. An address family
- * without a route costs nothing; an address that does not answer, DIAL_HANDSHAKE_TIMEOUT. */
+ * first, and the addresses are raced: each enters the handshake DIAL_STEP behind the one before,
+ * and the first that answers is taken. An address family without a route costs nothing, an address
+ * that does not answer a step; when none does it is over after DIAL_HANDSHAKE_TIMEOUT. */
 #ifndef CYPHONIC_NODE_DIAL_H
 #define CYPHONIC_NODE_DIAL_H
 
@@ -8,7 +9,10 @@
 #include "node/service_address.h"
 #include "quic/quic.h"
 
-enum { DIAL_ADDRESSES_MAX = 16 /* real addresses tried; names may resolve to many */ };
+enum {
+  DIAL_ADDRESSES_MAX = 16, /* real addresses tried; names may resolve to many */
+  DIAL_STEP = 200,         /* milliseconds */
+};
 #define DIAL_HANDSHAKE_TIMEOUT (4 * NANOSECONDS_PER_SECOND)
 
 /* Pointers are borrowed until the connection's `closed`; `alpn` is a constant. */

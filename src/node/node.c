@@ -521,6 +521,14 @@ void node_netcheck(struct node *node, node_netcheck_callback callback, void *con
   if (!code && node->netcheck)
     code = error_set(&error, ERROR_EXISTS, "a netcheck is under way");
   if (!code) {
+    struct relay_list relays = {0};
+    struct netcheck_relay checked[RELAY_SURVEY_MAX];
+    if (node->run)
+      run_list_relays(node->run, &relays);
+    for (size_t i = 0; i < relays.count; i++) {
+      snprintf(checked[i].name, sizeof checked[i].name, "%s", relays.item[i].name);
+      checked[i].addresses = relays.item[i].addresses;
+    }
     struct netcheck_config config = {
         .target = {.loop = node->config.loop,
                    .log = node->config.log,
@@ -529,6 +537,8 @@ void node_netcheck(struct node *node, node_netcheck_callback callback, void *con
                    .trust = node->identity.trust},
         .as = node->state.as,
         .nms = node->state.nms,
+        .relay_count = relays.count,
+        .relays = checked,
     };
     code = netcheck_start(&config, on_checked, node, &node->netcheck, &error);
   }

@@ -283,6 +283,7 @@ void peer_hurry(struct peer *peer) {
   bool again = peer->again != 0;
   peer->again = 0;
   peer->hold_until = 0;
+  path_addresses_changed(peer); /* as others see them, too */
   if (again)
     peer_want(peer);
 }

@@ -554,7 +554,7 @@ const struct peer *peers_known(struct peers *peers, const char *fqdn,
 }
 
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses) {
-  relays_network_changed(peers->relays);
+  relays_network_changed(peers->relays, addresses);
   for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
     peer_addresses_changed((struct peer *)entry, addresses);
 }
@@ -563,6 +563,10 @@ void peers_hurry(struct peers *peers) {
   /* Named peers alone are set up again, and those are never forgotten on the way. */
   for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
     peer_hurry((struct peer *)entry);
+}
+
+struct relays *peers_relays(const struct peers *peers) {
+  return peers->relays;
 }
 
 const struct peer *peers_first(const struct peers *peers) {

@@ -61,6 +61,9 @@ const struct peer *peers_known(struct peers *peers, const char *fqdn,
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses);
 void peers_hurry(struct peers *peers);
 
+/* Borrowed: what else is to be had from the relays shares the connections of the peers. */
+struct relays *peers_relays(const struct peers *peers);
+
 /* For the status; go on by entry.next. */
 const struct peer *peers_first(const struct peers *peers);
 

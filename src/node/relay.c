@@ -19,6 +19,7 @@ struct station {
   struct control *control;
   struct relay_use *uses;
   uv_timer_t timer; /* runs while nobody uses it */
+  bool relayed;     /* a pair has used it */
   bool ending;      /* out of the table; what is left of it comes back and frees it */
   unsigned open;    /* parts that still come back: the timer, a dial, a connection */
   struct station *next, *previous;
@@ -80,8 +81,13 @@ static void unused_for_long(uv_timer_t *timer) {
   station_end(timer->data);
 }
 
+/* A connection that only ever was measured is closed at once. */
 static void rest_if_unused(struct station *station) {
-  if (!station->uses && !station->ending)
+  if (station->uses || station->ending)
+    return;
+  if (!station->relayed)
+    station_end(station);
+  else
     uv_timer_start(&station->timer, unused_for_long, RELAY_UNUSED_TIMEOUT, 0);
 }
 
@@ -305,6 +311,11 @@ static int use_begin(struct relays *relays, const char *name,
   if (code)
     return code;
   use->station = station;
+  if (station->dial && !service_addresses_equal(&station->addresses, addresses)) {
+    /* It has moved: where it was nobody may answer for long. */
+    dial_cancel(station->dial, dial_ended, station);
+    station->dial = NULL;
+  }
   if (station->control) {
     code = use_send(use, error);
   } else if (!station->dial && !station->connection) {
@@ -318,6 +329,7 @@ static int use_begin(struct relays *relays, const char *name,
     return code;
   }
   uv_timer_stop(&station->timer);
+  station->relayed = station->relayed || !use->measures;
   DL_APPEND2(station->uses, use, previous, next);
   return 0;
 }
@@ -399,11 +411,16 @@ static void seen_again(UNUSED struct control *control, UNUSED int code,
                        UNUSED void *context) {
 }
 
-void relays_network_changed(struct relays *relays) {
+void relays_network_changed(struct relays *relays, const struct host_addresses *addresses) {
   struct station *station;
   DL_FOREACH2(relays->stations, station, next) {
     if (!station->control)
       continue;
+    struct address remote = quic_connection_remote(station->connection);
+    if (!host_addresses_have_family(addresses, remote.ip.family)) {
+      quic_connection_close(station->connection, 0, "the address is gone");
+      continue;
+    }
     /* Any packet shows where we are now; this one asks for an answer, which moves the TRS. */
     Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
     control_message message = CYPHONIC__MESSAGE__INIT;
@@ -414,6 +431,15 @@ void relays_network_changed(struct relays *relays) {
       log_debug(relays->config.log, "relay-not-told", "relay=%s error=\"%s\"", station->name,
                 error.message);
   }
+}
+
+bool relays_have(const struct relays *relays, const char *name) {
+  struct station *station;
+  DL_FOREACH2(relays->stations, station, next) {
+    if (station->relayed && strcmp(station->name, name) == 0)
+      return true;
+  }
+  return false;
 }
 
 const char *relay_use_name(const struct relay_use *use) {

@@ -6,6 +6,7 @@
 
 #include "control/control.h"
 #include "node/dial.h"
+#include "node/host_addresses.h"
 #include "node/relay_offer.h"
 
 #define RELAY_ALPN "cyphonic-trs/1"
@@ -52,15 +53,19 @@ void relays_close(struct relays *relays);
 int relays_ask(struct relays *relays, const struct relay_offer *offer,
                const struct relay_handler *handler, void *context, struct relay_use **use,
                struct error *error) MUST_CHECK;
-/* As relays_ask, to learn the round-trip time and how the TRS sees us. */
+/* As relays_ask, to learn the round-trip time and how the TRS sees us. A TRS that no pair uses is
+ * left again at the end. */
 int relays_measure(struct relays *relays, const char *name,
                    const struct service_addresses *addresses, const struct relay_handler *handler,
                    void *context, struct relay_use **use, struct error *error) MUST_CHECK;
 /* NULL is allowed. */
 void relay_use_release(struct relay_use *use);
 
-/* The host's addresses changed: each TRS is to see it at once. */
-void relays_network_changed(struct relays *relays);
+/* The host's addresses changed: each TRS is to see it at once, or is to be reached anew. */
+void relays_network_changed(struct relays *relays, const struct host_addresses *addresses);
+
+/* Pairs use that TRS, or did a moment ago: a second connection would push theirs out. */
+bool relays_have(const struct relays *relays, const char *name);
 
 const char *relay_use_name(const struct relay_use *use); /* of the TRS */
 bool relay_use_is_ready(const struct relay_use *use);

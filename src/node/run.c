@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "node/plane.h"
 
 enum {
@@ -18,6 +19,7 @@ struct run {
   struct session *session;
   struct peers *peers;
   struct plane *plane;
+  struct relay_survey *survey;
   struct names names;
 };
 
@@ -88,6 +90,12 @@ static void registered(const struct session_registration *registration, void *co
     save(run);
   plane_set_overlay(run->plane, &state->ipv4_prefix, &state->ipv6_prefix);
   check_certificate(run);
+  if (registration->relays_changed) {
+    uint32_t random;
+    random_bytes(&random, sizeof random);
+    relay_survey_begin(run->survey, session_relays(run->session),
+                       RELAY_SURVEY_DELAY + random % RELAY_SURVEY_DELAY_SPREAD);
+  }
   peers_hurry(run->peers);
   log_info(run->config.node->log, "registered", "fqdn=%s", state->fqdn);
   run->handler->registered(run->context);
@@ -230,6 +238,16 @@ static int peers_make(struct run *run, struct error *error) {
   return code;
 }
 
+static void surveyed(const struct relay_finding *findings, size_t count, void *context) {
+  struct run *run = context;
+  session_report(run->session, findings, count);
+}
+
+static int survey_make(struct run *run, struct error *error) {
+  run->survey = relay_survey_new(run->config.node->loop, peers_relays(run->peers), surveyed, run);
+  return run->survey ? 0 : error_set(error, ERROR_NO_MEMORY, "no memory to survey the relays");
+}
+
 static int plane_make(struct run *run, struct error *error) {
   const struct node_config *node = run->config.node;
   const struct node_state *state = run->config.state;
@@ -264,7 +282,8 @@ int run_new(const struct run_config *config, const struct run_handler *handler, 
   (void)((code = network_watch_new(config->node->loop, config->node->log, network_changed, run,
                                    &run->watch, error)) ||
          (code = session_make(run, error)) || (code = peers_make(run, error)) ||
-         (code = plane_make(run, error)) || (code = read_addresses(run, &addresses, error)));
+         (code = survey_make(run, error)) || (code = plane_make(run, error)) ||
+         (code = read_addresses(run, &addresses, error)));
   if (code) {
     run_close(run);
     return code;
@@ -286,6 +305,7 @@ void run_close(struct run *run) {
   plane_close(run->plane);
   run->plane = NULL;
   session_close(run->session);
+  relay_survey_close(run->survey);
   peers_close(run->peers);
   network_watch_close(run->watch);
   free(run);
@@ -305,6 +325,14 @@ struct session_view run_session(const struct run *run) {
 
 const struct peers *run_peers(const struct run *run) {
   return run->peers;
+}
+
+void run_list_relays(const struct run *run, struct relay_list *list) {
+  *list = (struct relay_list){0};
+  const struct relay_list *all = session_relays(run->session);
+  for (size_t i = 0; i < all->count; i++)
+    if (!relays_have(peers_relays(run->peers), all->item[i].name))
+      list->item[list->count++] = all->item[i];
 }
 
 const char *run_interface(const struct run *run) {

@@ -36,6 +36,8 @@ bool run_is_registered(const struct run *run);
 struct names *run_names(struct run *run);
 struct session_view run_session(const struct run *run);
 const struct peers *run_peers(const struct run *run);
+/* The TRSs of the network with which there is no connection: others may be tried from outside. */
+void run_list_relays(const struct run *run, struct relay_list *list);
 const char *run_interface(const struct run *run); /* NULL while there is none */
 bool run_behind_nat(const struct run *run);       /* in either IP version */
 

@@ -35,6 +35,12 @@ struct session {
   struct address observed[2];
   bool behind_nat[2];
   uint32_t route_id; /* 0: NMS gave none yet */
+  struct relay_list relays;
+  /* Where the TRSs were last seen from: our address as NMS saw it. */
+  struct address surveyed_from;
+  struct relay_finding findings[RELAY_SURVEY_MAX];
+  size_t finding_count;
+  struct address nms_seen[2]; /* whose answers `observed` is of */
 };
 
 /* Index of a family's slot. */
@@ -56,9 +62,8 @@ static void fail(struct session *session, const struct error *error, bool perman
 
 /* --- the other IP version --- */
 
-static void observed_other(int code, const control_message *reply,
-                           UNUSED const struct address *server, const struct error *error,
-                           void *context) {
+static void observed_other(int code, const control_message *reply, const struct address *server,
+                           const struct error *error, void *context) {
   struct session *session = context;
   session->observation = NULL;
   struct address observed;
@@ -67,6 +72,7 @@ static void observed_other(int code, const control_message *reply,
   } else if (reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
              !message_endpoint(reply->observation_response->observed, &observed)) {
     learn_observed(session, &observed);
+    session->nms_seen[slot(server->ip.family)] = *server;
   }
 }
 
@@ -135,6 +141,13 @@ static int read_registration(struct session *session, const control_message *rep
   size_t at = slot(observed.ip.family);
   session->observed[at] = observed;
   session->behind_nat[at] = response->behind_nat;
+  session->nms_seen[at] = quic_connection_remote(cloud_connection(session->nms));
+  struct relay_list relays;
+  relay_list_read(&relays, response->relays, response->n_relays);
+  registration->relays_changed = !relay_list_equal(&relays, &session->relays) ||
+                                 !address_equal(&observed, &session->surveyed_from);
+  session->relays = relays;
+  session->surveyed_from = observed;
   return 0;
 }
 
@@ -182,6 +195,12 @@ static void registration_answered(UNUSED struct control *control, int code,
   session->handler->registered(&registration, session->context);
 }
 
+/* Over IPv4, from another address or port than NMS's: that tells how our NAT maps. */
+static bool sees_us_elsewhere(const struct session *session, const struct relay_finding *finding) {
+  return finding->observed.ip.family == 4 &&
+         !address_equal(&finding->remote, &session->nms_seen[slot(4)]);
+}
+
 static void register_now(struct session *session) {
   session->state = NMS_REGISTERING;
   session->registered = session->addresses;
@@ -198,6 +217,22 @@ static void register_now(struct session *session) {
     endpoint->port = port;
     pointers[request.n_addresses++] = endpoint;
   }
+  Cyphonic__RelayReport reports[RELAY_SURVEY_MAX], *report_pointers[RELAY_SURVEY_MAX];
+  Cyphonic__Endpoint elsewhere = CYPHONIC__ENDPOINT__INIT;
+  for (size_t i = 0; i < session->finding_count; i++) {
+    struct relay_finding *finding = &session->findings[i];
+    uint64_t microseconds = finding->round_trip / 1000;
+    cyphonic__relay_report__init(&reports[i]);
+    reports[i].name = finding->name;
+    reports[i].round_trip = microseconds > UINT32_MAX ? UINT32_MAX : (uint32_t)microseconds;
+    report_pointers[request.n_relays++] = &reports[i];
+    if (sees_us_elsewhere(session, finding)) {
+      elsewhere.ip = message_bytes(&finding->observed.ip);
+      elsewhere.port = finding->observed.port;
+      request.observed_elsewhere = &elsewhere;
+    }
+  }
+  request.relays = report_pointers;
   request.addresses = pointers;
   request.route_id = session->route_id;
   control_message message = CYPHONIC__MESSAGE__INIT;
@@ -347,6 +382,30 @@ void session_network_changed(struct session *session, const struct host_addresse
     cloud_restart(session->nms);
   else if (session->state == NMS_REGISTERED)
     register_now(session); /* QUIC goes on from the new address */
+}
+
+const struct relay_list *session_relays(const struct session *session) {
+  return &session->relays;
+}
+
+/* Round trips differ from time to time; half as much again is something new. */
+static bool is_news(const struct relay_finding *old, const struct relay_finding *new) {
+  uint64_t less = old->round_trip < new->round_trip ? old->round_trip : new->round_trip;
+  uint64_t more = old->round_trip < new->round_trip ? new->round_trip : old->round_trip;
+  return strcmp(old->name, new->name) != 0 || !address_equal(&old->observed, &new->observed) ||
+         more - less > more / 3;
+}
+
+void session_report(struct session *session, const struct relay_finding *findings, size_t count) {
+  bool news = count != session->finding_count;
+  for (size_t i = 0; i < count && !news; i++)
+    news = is_news(&session->findings[i], &findings[i]);
+  if (!news)
+    return;
+  memcpy(session->findings, findings, count * sizeof *findings);
+  session->finding_count = count;
+  if (session->state == NMS_REGISTERED)
+    register_now(session); /* otherwise the registration to come tells */
 }
 
 int session_ask(struct session *session, const control_message *message,

@@ -9,6 +9,7 @@
 #include "node/host_addresses.h"
 #include "node/login.h"
 #include "node/path_plan.h"
+#include "node/relay_survey.h"
 
 #define NMS_ALPN "cyphonic-nms/1"
 
@@ -26,6 +27,8 @@ struct session_config {
 /* What NMS says of us. Our route id is the endpoint's by then. */
 struct session_registration {
   struct ip_prefix ipv4_prefix, ipv6_prefix; /* the whole overlay */
+  /* Its TRSs are others than before, or are seen from elsewhere: worth a survey. */
+  bool relays_changed;
 };
 
 struct session_handler {
@@ -51,6 +54,11 @@ void session_close(struct session *session);
 void session_start(struct session *session, const struct host_addresses *addresses);
 /* The kernel told of a change: new addresses are registered; lost connections are made at once. */
 void session_network_changed(struct session *session, const struct host_addresses *addresses);
+
+/* The TRSs of this network, as NMS last told; borrowed until the next registration. */
+const struct relay_list *session_relays(const struct session *session);
+/* What was found out about them; NMS is told, if it is anything new. */
+void session_report(struct session *session, const struct relay_finding *findings, size_t count);
 
 /* Asks NMS. ERROR_UNREACHABLE while not registered. */
 int session_ask(struct session *session, const control_message *message,

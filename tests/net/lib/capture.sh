@@ -10,12 +10,33 @@ capture() {
   wait_until 5 "tcpdump listens on $host" log_has "capture-$name" 'listening on'
 }
 
+# single_packets HOST...: what leaves is cut into the packets that a real wire would carry; otherwise
+# a capture holds trains of them (UDP GSO), which nobody can dissect
+single_packets() {
+  local host
+  for host; do
+    ip -n "$PREFIX-$host" link set eth0 gso_max_segs 1
+  done
+}
+
 captured() { # NAME
   printf '%s\n' "$WORK/$1.pcap"
 }
 
-end_capture() { # NAME
+# end_capture NAME: when what has passed is in the file, which tcpdump's end does not wait for
+end_capture() {
+  wait_until 5 "the capture $1 rests" capture_rests "$1"
   stop "capture-$1"
+}
+
+capture_rests() { # NAME, for wait_until: nothing came since it was asked last
+  local size last=$WORK/$1.size
+  size=$(stat -c %s "$(captured "$1")")
+  if [ -e "$last" ] && [ "$(cat "$last")" = "$size" ]; then
+    return
+  fi
+  echo "$size" | tee "$last"
+  return 1
 }
 
 # dissect NAME TSHARK-OPTION...

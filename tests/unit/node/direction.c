@@ -44,6 +44,7 @@ static void sample_init(struct sample *sample) {
   message->ipv6 = message_data(sample->ipv6, 16);
   message->candidates = sample->pointers;
   message->n_candidates = 1;
+  message->route_id = 0xdecafbad;
 }
 
 static int read_sample(const struct sample *sample, struct peer_direction *direction,
@@ -62,6 +63,7 @@ static void a_direction_that_holds_is_read(void **state) {
   assert_true(direction.client);
   assert_int_equal(direction.id, 7);
   assert_int_equal(direction.pattern, 2);
+  assert_true(direction.route_id == 0xdecafbad);
   assert_int_equal(direction.count, 1);
   assert_int_equal(direction.candidates[0].port, 443);
   assert_string_equal(peer.fqdn, "bob.cyphonic.internal");
@@ -116,6 +118,21 @@ static void a_server_needs_no_candidates(void **state) {
   assert_false(direction.client);
 }
 
+static void a_client_with_a_relay_needs_no_candidates(void **state) {
+  (void)state;
+  struct sample sample;
+  struct peer_direction direction;
+  struct direction_peer peer;
+  struct error error = {0};
+  Cyphonic__RelayOffer relay = CYPHONIC__RELAY_OFFER__INIT;
+  sample_init(&sample);
+  sample.message.pattern = 3;
+  sample.message.n_candidates = 0;
+  sample.message.relay = &relay;
+  assert_int_equal(read_sample(&sample, &direction, &peer, &error), 0);
+  assert_int_equal(direction.count, 0);
+}
+
 static void more_candidates_than_we_try_are_left_out(void **state) {
   (void)state;
   struct sample sample;
@@ -133,6 +150,7 @@ int main(void) {
       cmocka_unit_test(a_direction_that_holds_is_read),
       cmocka_unit_test(each_field_that_cannot_be_is_named),
       cmocka_unit_test(a_server_needs_no_candidates),
+      cmocka_unit_test(a_client_with_a_relay_needs_no_candidates),
       cmocka_unit_test(more_candidates_than_we_try_are_left_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
