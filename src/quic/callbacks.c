@@ -188,12 +188,29 @@ static int stateless_reset_received(ngtcp2_conn *conn UNUSED,
   return 0;
 }
 
+static int update_keys(ngtcp2_conn *conn, uint8_t *rx_secret, uint8_t *tx_secret,
+                       ngtcp2_crypto_aead_ctx *rx_aead_ctx, uint8_t *rx_iv,
+                       ngtcp2_crypto_aead_ctx *tx_aead_ctx, uint8_t *tx_iv,
+                       const uint8_t *current_rx_secret, const uint8_t *current_tx_secret,
+                       size_t secretlen, void *user_data) {
+  const struct quic_connection *connection = user_data;
+  if (connection->tls.protection == NULL) {
+    return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx_aead_ctx, rx_iv, tx_aead_ctx,
+                                       tx_iv, current_rx_secret, current_tx_secret, secretlen,
+                                       user_data);
+  }
+  return packet_protection_update(connection->tls.protection, conn, rx_secret, tx_secret,
+                                  rx_aead_ctx, rx_iv, tx_aead_ctx, tx_iv, current_rx_secret,
+                                  current_tx_secret, secretlen) == 0
+             ? 0
+             : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
 #define COMMON_CALLBACKS                                                                           \
-  .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb, .encrypt = ngtcp2_crypto_encrypt_cb,      \
-  .decrypt = ngtcp2_crypto_decrypt_cb, .hp_mask = ngtcp2_crypto_hp_mask_cb,                        \
-  .update_key = ngtcp2_crypto_update_key_cb,                                                       \
-  .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,                               \
-  .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,                           \
+  .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb, .encrypt = packet_protection_encrypt,     \
+  .decrypt = packet_protection_decrypt, .hp_mask = packet_protection_mask,                         \
+  .update_key = update_keys, .delete_crypto_aead_ctx = packet_protection_delete_key,               \
+  .delete_crypto_cipher_ctx = packet_protection_delete_header_key,                                 \
   .get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,                             \
   .version_negotiation = ngtcp2_crypto_version_negotiation_cb, .rand = fill_random,                \
   .get_new_connection_id = new_connection_id, .remove_connection_id = remove_connection_id,        \

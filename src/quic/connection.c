@@ -73,6 +73,12 @@ static int connection_new_id(struct quic_connection *connection, ngtcp2_cid *id)
                        &connection->ids);
 }
 
+static void connection_need_protection(struct quic_endpoint *endpoint) {
+  if (endpoint->protection == NULL) {
+    endpoint->protection = packet_protection_new();
+  }
+}
+
 static void connection_settings(struct quic_connection *connection, const ngtcp2_cid *id,
                                 uint64_t handshake_timeout, uint64_t now,
                                 ngtcp2_settings *settings) {
@@ -134,7 +140,11 @@ int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *targe
       .trust = target->trust,
       .peer_purpose = target->peer_purpose,
       .peer_name = target->peer_name,
+      .datagrams = target->parameters.datagrams,
   };
+  if (client.datagrams) {
+    connection_need_protection(endpoint);
+  }
   code = tls_client_init(&connection->tls, &client, endpoint->anonymous, error);
   if (code == 0) {
     code = connection_new_id(connection, &id);
@@ -199,6 +209,9 @@ struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
       parameters.idle_timeout = service->idle_timeout;
     }
     parameters.datagrams = parameters.datagrams || service->datagrams;
+  }
+  if (parameters.datagrams) {
+    connection_need_protection(endpoint);
   }
   bool ok = tls_server_init(&connection->tls, NULL) == 0 &&
             connection_new_id(connection, &id) == 0 &&

@@ -178,6 +178,13 @@ static int connection_write_packet(struct quic_connection *connection, uint8_t *
   }
 }
 
+static void connection_arm(struct quic_connection *connection) {
+  if (timer_set_put(connection->endpoint->timers, &connection->timer,
+                    ngtcp2_conn_get_expiry(connection->conn)) != 0) {
+    connection_fail(connection, NGTCP2_ERR_NOMEM);
+  }
+}
+
 bool connection_flush(struct quic_connection *connection, uint64_t now) {
   struct transmit *transmit = &connection->endpoint->transmit;
   if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
@@ -210,12 +217,11 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
   if (connection->state == CONNECTION_ENDING) {
     return true;
   }
+  /* Before pacing sets the time of the next packet: who waits for that has been refused, and knows
+   * it by then; nobody else has to be woken. */
+  connection_arm(connection);
   /* The owner may have begun another move, which took a later time stamp. */
   ngtcp2_conn_update_pkt_tx_time(connection->conn, connection_time(connection, now));
-  if (timer_set_put(connection->endpoint->timers, &connection->timer,
-                    ngtcp2_conn_get_expiry(connection->conn)) != 0) {
-    connection_fail(connection, NGTCP2_ERR_NOMEM);
-  }
   return true;
 }
 
@@ -341,6 +347,7 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush, which
                         must not be asked for here or it would never end */
       connection->datagram_waiting = true;
+      connection_arm(connection);
       return ERROR_AGAIN;
     }
   }

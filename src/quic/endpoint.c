@@ -280,6 +280,7 @@ static void endpoint_handle_closed(void *context) {
   void (*done)(void *) = endpoint->done;
   void *done_context = endpoint->done_context;
   cid_table_free(endpoint->cids);
+  packet_protection_free(endpoint->protection);
   if (endpoint->anonymous != NULL) {
     gnutls_certificate_free_credentials(endpoint->anonymous);
   }

@@ -33,6 +33,7 @@ struct quic_endpoint {
   uv_idle_t turn;       /* active when owners were told something just before the loop waits */
   struct timer_set *timers;
   struct cid_table *cids;
+  struct packet_protection *protection; /* NULL: nobody has needed it yet, or there is none */
   gnutls_certificate_credentials_t anonymous;
 
   struct quic_service services[SERVICES_MAX];

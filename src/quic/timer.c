@@ -54,10 +54,6 @@ static void timer_sink(struct timer_set *set, struct timer *timer) {
 
 static void timer_poll(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
   struct timer_set *set = poll->data;
-  uint64_t expirations;
-  if (read(set->descriptor, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN) {
-    return;
-  }
   set->armed = UINT64_MAX;
   uint64_t now = clock_now();
   while (set->count > 0 && set->heap[1]->expiry <= now) {
@@ -65,7 +61,12 @@ static void timer_poll(uv_poll_t *poll, int status UNUSED, int events UNUSED) {
     timer_set_clear(set, timer);
     set->callback(timer, now, set->context);
   }
-  timer_set_arm(set);
+  /* Arming makes the descriptor unreadable again, and what was called will mostly set an earlier
+   * expiry before that is due: each costs a system call. */
+  if (set->count == 0) {
+    uint64_t expirations;
+    (void)!read(set->descriptor, &expirations, sizeof(expirations));
+  }
 }
 
 int timer_set_new(uv_loop_t *loop, timer_callback callback, void *context, struct timer_set **out,

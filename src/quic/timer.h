@@ -28,7 +28,8 @@ void timer_set_close(struct timer_set *set, void (*done)(void *context), void *c
 /* Sets or moves; UINT64_MAX clears. ERROR_NO_MEMORY leaves the timer as it was. */
 int timer_set_put(struct timer_set *set, struct timer *timer, uint64_t expiry) MUST_CHECK;
 void timer_set_clear(struct timer_set *set, struct timer *timer);
-/* Arms the kernel's timer if the earliest expiry changed; call once a batch. */
+/* Arms the kernel's timer if the earliest expiry changed; call once a batch, and whenever the loop
+ * is about to wait (a prepare handle): expiries do not arm it. */
 void timer_set_arm(struct timer_set *set);
 
 #endif

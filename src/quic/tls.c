@@ -49,6 +49,31 @@ static int tls_verify_peer(gnutls_session_t session) {
   return 0;
 }
 
+/* As the library's own, but for the keys that packet_protection.h is about. */
+static int tls_install_keys(gnutls_session_t session, gnutls_record_encryption_level_t record_level,
+                            const void *rx_secret, const void *tx_secret, size_t size) {
+  struct tls *tls = tls_of(session);
+  ngtcp2_conn *conn = tls->reference.get_conn(&tls->reference);
+  ngtcp2_encryption_level level =
+      ngtcp2_crypto_gnutls_from_gnutls_record_encryption_level(record_level);
+  if (gnutls_cipher_get(session) != GNUTLS_CIPHER_AES_128_GCM) {
+    tls->protection = NULL;
+  }
+  if (level == NGTCP2_ENCRYPTION_LEVEL_1RTT && tls->protection != NULL) {
+    return packet_protection_install(tls->protection, conn, rx_secret, tx_secret, size) == 0 ? 0
+                                                                                             : -1;
+  }
+  if (rx_secret != NULL && ngtcp2_crypto_derive_and_install_rx_key(conn, NULL, NULL, NULL, level,
+                                                                   rx_secret, size) != 0) {
+    return -1;
+  }
+  if (tx_secret != NULL && ngtcp2_crypto_derive_and_install_tx_key(conn, NULL, NULL, NULL, level,
+                                                                   tx_secret, size) != 0) {
+    return -1;
+  }
+  return 0;
+}
+
 /* ALPN is known by now, certificates are not chosen yet. */
 static int tls_choose_service(gnutls_session_t session) {
   struct tls *tls = tls_of(session);
@@ -63,6 +88,7 @@ static int tls_choose_service(gnutls_session_t session) {
     return GNUTLS_E_NO_APPLICATION_PROTOCOL;
   }
   tls->service = service;
+  tls->protection = service->parameters.datagrams ? tls->endpoint->protection : NULL;
   tls->trust = service->trust;
   tls->peer_purpose = service->peer_purpose;
   gnutls_certificate_server_set_request(session, service->anonymous ? GNUTLS_CERT_IGNORE
@@ -106,11 +132,13 @@ int tls_client_init(struct tls *tls, const struct tls_client *client,
   gnutls_certificate_credentials_t credentials =
       client->credentials == NULL ? anonymous : pki_credentials_handle(client->credentials);
   gnutls_datum_t alpn = {.data = (unsigned char *)tls->alpn, .size = (unsigned)alpn_size};
+  tls->protection = client->datagrams ? tls->endpoint->protection : NULL;
   if (ngtcp2_crypto_gnutls_configure_client_session(tls->session) != 0 ||
       gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, credentials) != 0 ||
       gnutls_alpn_set_protocols(tls->session, &alpn, 1, GNUTLS_ALPN_MANDATORY) != 0) {
     return error_set(error, ERROR_TLS, "cannot configure a TLS client");
   }
+  gnutls_handshake_set_secret_function(tls->session, tls_install_keys);
   return 0;
 }
 
@@ -127,6 +155,7 @@ int tls_server_init(struct tls *tls, struct error *error) {
                                 GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE) != 0) {
     return error_set(error, ERROR_TLS, "cannot configure a TLS server");
   }
+  gnutls_handshake_set_secret_function(tls->session, tls_install_keys);
   return 0;
 }
 

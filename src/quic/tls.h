@@ -12,6 +12,7 @@
 #include "pki/credentials.h"
 #include "pki/identity.h"
 #include "pki/trust.h"
+#include "quic/packet_protection.h"
 #include "quic/quic.h"
 
 /* What the handshake needs and what it found; part of a connection. */
@@ -25,6 +26,7 @@ struct tls {
   enum pki_purpose peer_purpose;
   char peer_name[PKI_NAME_SIZE]; /* "": any */
   char alpn[32];
+  struct packet_protection *protection; /* for the 1-RTT keys, of the endpoint; NULL: GnuTLS's */
   bool verified;
   struct pki_identity peer;
   struct error error; /* why the peer was refused */
@@ -36,6 +38,7 @@ struct tls_client {
   const struct pki_trust *trust;
   enum pki_purpose peer_purpose;
   const char *peer_name;
+  bool datagrams;
 };
 
 /* `tls->reference` and `tls->endpoint` are set by the caller before; `anonymous` is the endpoint's

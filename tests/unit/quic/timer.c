@@ -19,6 +19,7 @@ struct numbered {
 
 struct record {
   uv_loop_t loop;
+  uv_prepare_t prepare;
   struct timer_set *set;
   size_t fired;
   uint64_t last;
@@ -38,17 +39,24 @@ static void note(struct timer *timer, uint64_t now, void *context) {
   record->last = numbered->due;
   if (++record->fired == record->expected) {
     timer_set_close(record->set, note_closed, record);
+    uv_close((uv_handle_t *)&record->prepare, NULL);
   }
+}
+
+static void about_to_wait(uv_prepare_t *prepare) {
+  timer_set_arm(((struct record *)prepare->data)->set);
 }
 
 static void setup(struct record *record, size_t expected) {
   *record = (struct record){.expected = expected};
   assert_int_equal(uv_loop_init(&record->loop), 0);
   assert_int_equal(timer_set_new(&record->loop, note, record, &record->set, NULL), 0);
+  uv_prepare_init(&record->loop, &record->prepare);
+  record->prepare.data = record;
+  uv_prepare_start(&record->prepare, about_to_wait);
 }
 
 static void run(struct record *record) {
-  timer_set_arm(record->set);
   uv_run(&record->loop, UV_RUN_DEFAULT);
   assert_true(record->closed);
   assert_int_equal(record->fired, record->expected);
