@@ -6,20 +6,20 @@ static const struct direction_rule table[SITUATION_COUNT][SITUATION_COUNT] = {
     [SITUATION_IPV6] =
         {
             [SITUATION_IPV6] = {PATTERN_DIRECT, true},
-            [SITUATION_IPV4_GLOBAL] = {PATTERN_RELAY, false},
-            [SITUATION_IPV4_PRIVATE] = {PATTERN_RELAY, false},
+            [SITUATION_IPV4_GLOBAL] = {PATTERN_RELAY, true},
+            [SITUATION_IPV4_PRIVATE] = {PATTERN_RELAY, true},
         },
     [SITUATION_IPV4_GLOBAL] =
         {
-            [SITUATION_IPV6] = {PATTERN_RELAY, false},
+            [SITUATION_IPV6] = {PATTERN_RELAY, true},
             [SITUATION_IPV4_GLOBAL] = {PATTERN_DIRECT, true},
             [SITUATION_IPV4_PRIVATE] = {PATTERN_NAT, false},
         },
     [SITUATION_IPV4_PRIVATE] =
         {
-            [SITUATION_IPV6] = {PATTERN_RELAY, false},
+            [SITUATION_IPV6] = {PATTERN_RELAY, true},
             [SITUATION_IPV4_GLOBAL] = {PATTERN_NAT, true},
-            [SITUATION_IPV4_PRIVATE] = {PATTERN_RELAY, false},
+            [SITUATION_IPV4_PRIVATE] = {PATTERN_RELAY, true},
         },
 };
 
@@ -29,7 +29,7 @@ struct direction_rule direction_table(enum direction_situation initiator,
 }
 
 bool direction_initiator_is_client(const struct direction_rule *rule) {
-  return rule->pattern == PATTERN_RELAY || rule->initiator_is_client;
+  return rule->initiator_is_client;
 }
 
 /* Has an address of the family that is reachable as it is. */
@@ -59,7 +59,7 @@ static bool ipv4_situation(const struct view *view, enum direction_situation *si
 static struct direction_rule ipv4_rule(const struct view *initiator, const struct view *responder) {
   enum direction_situation from, to;
   if (!ipv4_situation(initiator, &from) || !ipv4_situation(responder, &to)) {
-    return (struct direction_rule){PATTERN_RELAY, false};
+    return direction_table(SITUATION_IPV4_PRIVATE, SITUATION_IPV4_PRIVATE);
   }
   return direction_table(from, to);
 }
@@ -89,11 +89,11 @@ static bool is_useful(const struct address *own, const struct view_side *side) {
   return one_site && !is_link_wide(&own->ip);
 }
 
-static void add_family(const struct view *view, int family,
+static void add_family(const struct view *view, int family, bool is_client,
                        struct direction_candidates *candidates) {
   const struct view_side *side = view_side(view, family);
   size_t end = candidates->count + DIRECTION_FAMILY_CANDIDATES_MAX;
-  if (ip_address_is_set(&side->observed.ip) && !side->behind_nat) {
+  if (ip_address_is_set(&side->observed.ip) && (is_client || !side->behind_nat)) {
     add_candidate(candidates, &side->observed, end);
   }
   for (size_t i = 0; i < view->address_count; i++) {
@@ -104,6 +104,13 @@ static void add_family(const struct view *view, int family,
   }
 }
 
+static void add_both(const struct view *initiator, const struct view *responder, int family,
+                     struct direction *direction) {
+  bool initiator_is_client = direction->rule.initiator_is_client;
+  add_family(initiator, family, initiator_is_client, &direction->initiator);
+  add_family(responder, family, !initiator_is_client, &direction->responder);
+}
+
 void direction_choose(const struct view *initiator, const struct view *responder,
                       struct direction *direction) {
   memset(direction, 0, sizeof(*direction));
@@ -112,13 +119,11 @@ void direction_choose(const struct view *initiator, const struct view *responder
   direction->rule = ipv4;
   if (is_reachable(initiator, 6) && is_reachable(responder, 6)) {
     direction->rule = direction_table(SITUATION_IPV6, SITUATION_IPV6);
-    add_family(initiator, 6, &direction->initiator);
-    add_family(responder, 6, &direction->responder);
+    add_both(initiator, responder, 6, direction);
     with_ipv4 = with_ipv4 && ipv4.initiator_is_client == direction->rule.initiator_is_client;
   }
   if (with_ipv4) {
-    add_family(initiator, 4, &direction->initiator);
-    add_family(responder, 4, &direction->responder);
+    add_both(initiator, responder, 4, direction);
   }
 }
 
@@ -165,6 +170,11 @@ void direction_add_upgrade(const struct view *initiator, const struct view *resp
   if (direction->rule.pattern != PATTERN_RELAY) {
     return;
   }
+  /* Only a client moves a connection, and only whoever is behind such a NAT can begin a direct
+   * path: the port that the NAT gives it for its peer is known to nobody before. */
+  direction->rule.initiator_is_client =
+      view_mapping(initiator) == VIEW_MAPPING_ENDPOINT_DEPENDENT ||
+      view_mapping(responder) != VIEW_MAPPING_ENDPOINT_DEPENDENT;
   static const int families[] = {6, 4};
   for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
     int family = families[i];

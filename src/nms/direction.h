@@ -24,7 +24,7 @@ enum direction_pattern {
 
 struct direction_rule {
   enum direction_pattern pattern;
-  bool initiator_is_client; /* of no meaning with PATTERN_RELAY, and false */
+  bool initiator_is_client; /* with PATTERN_RELAY, where the table leaves it open, true */
 };
 
 /* A cell of the paper's table 1. */
@@ -48,17 +48,17 @@ struct direction {
   struct direction_candidates initiator, responder; /* of each */
 };
 
-/* Who opens the QUIC connection: with PATTERN_RELAY, where the table leaves it open, the initiator.
- */
+/* Who opens the QUIC connection. */
 bool direction_initiator_is_client(const struct direction_rule *rule);
 
 /* IPv6 first, where both have an IPv6 address that is reachable as it is (observed and not behind a
  * NAT, or never observed and global); IPv4 candidates follow where table 1 names the same client
  * for IPv4. Else IPv4 by table 1. Else a relay, and no candidates.
  *
- * A node's candidates of an IP version: its observed address, unless that is a NAT's; then its
- * other own addresses that are global, or, where the observed address is not global either (one
- * LAN, server and all), any that is neither loopback nor link-local. */
+ * A node's candidates of an IP version: its observed address, unless that is a NAT's and the node
+ * the server, whom nobody reaches there; then its other own addresses that are global, or, where
+ * the observed address is not global either (one LAN, server and all), any that is neither loopback
+ * nor link-local. The server sends to the client's, so that its firewall lets the client in. */
 void direction_choose(const struct view *initiator, const struct view *responder,
                       struct direction *direction);
 
@@ -68,6 +68,10 @@ void direction_choose(const struct view *initiator, const struct view *responder
  * then the other own ones; behind one NAT (the same address observed) the own ones first, since
  * they lead there without the NAT, which may not turn packets round. An address that both nodes
  * have leads each to itself, and is left out.
+ *
+ * The responder becomes the client where its NAT's mapping is known to be endpoint-dependent and
+ * the initiator's is not: who has a full cone NAT, or one that filters by address, can be reached
+ * from there, but cannot reach there.
  *
  * With the other patterns such addresses are left out on purpose: there the first address that
  * answers is taken, and at a private one a stranger may answer. */

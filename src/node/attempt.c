@@ -64,6 +64,14 @@ static void race_next(struct peer *peer) {
   }
 }
 
+/* The peer's first packets may be on their way; our firewall lets in what comes from where we have
+ * sent to. */
+static void open_way(struct peer *peer) {
+  const struct peer_direction *direction = &peer->direction;
+  for (size_t i = 0; i < direction->count; i++)
+    quic_endpoint_punch(peer->environment->link->endpoint, &direction->candidates[i]);
+}
+
 static void give_up(struct peer *peer) {
   struct error why = peer->failure;
   attempt_end(peer);
@@ -172,6 +180,8 @@ void attempt_begin(struct peer *peer) {
   peer->failure = (struct error){0};
   if (peer->direction.client)
     race_next(peer);
+  else if (!relay_only)
+    open_way(peer);
   if (relay_only)
     ask_relay(peer);
   conclude(peer);

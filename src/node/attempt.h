@@ -1,7 +1,8 @@
 /* The set-up of a tunnel as a Route Direction says (design 4): the peer's addresses are raced in
- * one handshake, each 200 ms behind the one before; both sides go to the relay when the tunnel does
- * not stand 200 ms after the direction, or at once where no direct path is to be expected. Part of
- * a peer (peer.h). */
+ * one handshake, each 200 ms behind the one before, while the server sends to the client's, so that
+ * its own firewall lets the client in; both sides go to the relay when the tunnel does not stand
+ * 200 ms after the direction, or at once where no direct path is to be expected. Part of a peer
+ * (peer.h). */
 #ifndef CYPHONIC_NODE_ATTEMPT_H
 #define CYPHONIC_NODE_ATTEMPT_H
 

@@ -82,13 +82,21 @@ void quic_endpoint_set_forwarder(struct quic_endpoint *endpoint,
 }
 
 void quic_endpoint_punch(struct quic_endpoint *endpoint, const struct address *remote) {
-  enum { PUNCH_SIZE = 21 }; /* looks like a short header packet, and is too short to be answered */
+  /* A Handshake packet of version 1 to a Connection ID of nobody: whoever looks on sees QUIC, and
+   * no endpoint answers it (RFC 9000 section 10.3 resets short headers alone). */
+  enum { PUNCH_CID_SIZE = 8, PUNCH_LENGTH = 32, PUNCH_START = 6 };
+  enum { PUNCH_SIZE = PUNCH_START + PUNCH_CID_SIZE + 2 + PUNCH_LENGTH };
+  static const uint8_t start[PUNCH_START] = {0xe0, 0, 0, 0, 1, PUNCH_CID_SIZE};
   uint8_t *slot = transmit_slot(&endpoint->transmit);
   if (slot == NULL) {
     return;
   }
   random_bytes(slot, PUNCH_SIZE);
-  slot[0] = (uint8_t)(0x40 | (slot[0] & 0x3f));
+  uint8_t low = slot[0] & 0x0f;
+  memcpy(slot, start, sizeof(start));
+  slot[0] |= low;
+  slot[sizeof(start) + PUNCH_CID_SIZE] = 0; /* no Source Connection ID */
+  slot[sizeof(start) + PUNCH_CID_SIZE + 1] = PUNCH_LENGTH;
   const struct ip_address any = {0};
   transmit_commit(&endpoint->transmit, remote, &any, 0, PUNCH_SIZE);
 }
@@ -284,6 +292,9 @@ static void endpoint_handle_closed(void *context) {
   if (endpoint->anonymous != NULL) {
     gnutls_certificate_free_credentials(endpoint->anonymous);
   }
+  if (endpoint->priority != NULL) {
+    gnutls_priority_deinit(endpoint->priority);
+  }
   free(endpoint->transmit.storage);
   free(endpoint->qlog_folder);
   explicit_bzero(endpoint->secret, sizeof(endpoint->secret));
@@ -332,6 +343,9 @@ int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_end
       (config->qlog_folder != NULL && endpoint->qlog_folder == NULL) ||
       gnutls_certificate_allocate_credentials(&endpoint->anonymous) != 0) {
     code = error_set(error, ERROR_NO_MEMORY, "out of memory for a QUIC endpoint");
+  }
+  if (code == 0) {
+    code = tls_priority_new(&endpoint->priority, error);
   }
   if (code == 0) {
     code = timer_set_new(endpoint->loop, endpoint_timer, endpoint, &endpoint->timers, error);

@@ -22,6 +22,15 @@ start_relay() {
   wait_until 15 "$host registers with NMS" log_has "$host" nms-registered
 }
 
+# has_surveyed HOST, for wait_until: it has registered again with what it found out about the TRSs
+# and how they see it
+has_surveyed() {
+  local registrations
+  registrations=$(grep -c " registration device=$1 " "$(log_of server)")
+  echo "$1 registered $registrations times"
+  [ "$registrations" -ge 2 ]
+}
+
 # --- paths
 
 path_of() { # HOST PEER: "direct ADDRESS" or "relay NAME"

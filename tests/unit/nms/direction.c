@@ -73,9 +73,9 @@ static void cell(enum direction_situation initiator, enum direction_situation re
   direction_choose(&one, &two, &direction);
   assert_int_equal(direction.rule.pattern, pattern);
   assert_int_equal(direction.rule.initiator_is_client, initiator_is_client);
-  const struct direction_candidates *server =
-      initiator_is_client ? &direction.responder : &direction.initiator;
-  assert_int_equal(server->count, pattern == PATTERN_RELAY ? 0 : 1);
+  assert_int_equal(direction_initiator_is_client(&direction.rule), initiator_is_client);
+  assert_int_equal(direction.initiator.count, pattern == PATTERN_RELAY ? 0 : 1);
+  assert_int_equal(direction.responder.count, pattern == PATTERN_RELAY ? 0 : 1);
 }
 
 static void ipv6_to_ipv6_is_pattern_1(void **state UNUSED) {
@@ -83,15 +83,15 @@ static void ipv6_to_ipv6_is_pattern_1(void **state UNUSED) {
 }
 
 static void ipv6_to_global_ipv4_is_pattern_3(void **state UNUSED) {
-  cell(SITUATION_IPV6, SITUATION_IPV4_GLOBAL, PATTERN_RELAY, false);
+  cell(SITUATION_IPV6, SITUATION_IPV4_GLOBAL, PATTERN_RELAY, true);
 }
 
 static void ipv6_to_private_ipv4_is_pattern_3(void **state UNUSED) {
-  cell(SITUATION_IPV6, SITUATION_IPV4_PRIVATE, PATTERN_RELAY, false);
+  cell(SITUATION_IPV6, SITUATION_IPV4_PRIVATE, PATTERN_RELAY, true);
 }
 
 static void global_ipv4_to_ipv6_is_pattern_3(void **state UNUSED) {
-  cell(SITUATION_IPV4_GLOBAL, SITUATION_IPV6, PATTERN_RELAY, false);
+  cell(SITUATION_IPV4_GLOBAL, SITUATION_IPV6, PATTERN_RELAY, true);
 }
 
 static void global_ipv4_to_global_ipv4_is_pattern_1(void **state UNUSED) {
@@ -103,7 +103,7 @@ static void global_ipv4_to_private_ipv4_is_pattern_2_from_the_responder(void **s
 }
 
 static void private_ipv4_to_ipv6_is_pattern_3(void **state UNUSED) {
-  cell(SITUATION_IPV4_PRIVATE, SITUATION_IPV6, PATTERN_RELAY, false);
+  cell(SITUATION_IPV4_PRIVATE, SITUATION_IPV6, PATTERN_RELAY, true);
 }
 
 static void private_ipv4_to_global_ipv4_is_pattern_2_from_the_initiator(void **state UNUSED) {
@@ -111,7 +111,7 @@ static void private_ipv4_to_global_ipv4_is_pattern_2_from_the_initiator(void **s
 }
 
 static void private_ipv4_to_private_ipv4_is_pattern_3(void **state UNUSED) {
-  cell(SITUATION_IPV4_PRIVATE, SITUATION_IPV4_PRIVATE, PATTERN_RELAY, false);
+  cell(SITUATION_IPV4_PRIVATE, SITUATION_IPV4_PRIVATE, PATTERN_RELAY, true);
 }
 
 static void expect(const struct direction_candidates *candidates, const char *const texts[]) {
@@ -147,6 +147,7 @@ static void ipv4_follows_ipv6_where_the_nat_is_on_the_clients_side(void **state 
   assert_int_equal(direction.rule.pattern, PATTERN_DIRECT);
   assert_true(direction.rule.initiator_is_client);
   expect(&direction.responder, OWN("[2001:db8::2]:2", "198.51.100.2:2"));
+  expect(&direction.initiator, OWN("[2001:db8::1]:1", "203.0.113.1:9"));
 }
 
 static void ipv4_is_left_out_where_it_would_turn_the_roles(void **state UNUSED) {
@@ -182,7 +183,7 @@ static void a_dual_stack_node_reaches_an_ipv4_node_over_ipv4(void **state UNUSED
   assert_int_equal(direction.rule.pattern, PATTERN_NAT);
   assert_false(direction.rule.initiator_is_client);
   expect(&direction.initiator, OWN("198.51.100.2:1002"));
-  expect(&direction.responder, OWN("")); /* nothing of it is reachable from outside */
+  expect(&direction.responder, OWN("203.0.113.1:9")); /* from where it will come */
 }
 
 static void ipv6_behind_a_nat_does_not_count_as_reachable(void **state UNUSED) {
@@ -325,19 +326,53 @@ static void who_meets_directly_at_once_gets_no_further_candidates(void **state U
   assert_memory_equal(&direction, &before, sizeof(direction));
 }
 
-static void the_initiator_is_the_client_over_a_relay(void **state UNUSED) {
-  static const struct {
-    struct direction_rule rule;
-    bool client;
+/* A node behind an IPv4 NAT that maps so. */
+static struct view mapped(enum view_mapping mapping, unsigned number) {
+  struct view view = ipv4_private(number);
+  struct address elsewhere = view.ipv4.observed;
+  if (mapping == VIEW_MAPPING_ENDPOINT_DEPENDENT) {
+    elsewhere.port++;
+  }
+  view_hear_elsewhere(&view, mapping == VIEW_MAPPING_UNKNOWN ? NULL : &elsewhere);
+  assert_int_equal(view_mapping(&view), mapping);
+  return view;
+}
+
+/* Over a relay the initiator is the client, unless the responder alone is known to have a NAT whose
+ * ports nobody can foretell: then it must be the one who begins the direct path. */
+static void over_a_relay_whoever_cannot_be_reached_is_the_client(void **state UNUSED) {
+  const enum view_mapping unknown = VIEW_MAPPING_UNKNOWN, same = VIEW_MAPPING_ENDPOINT_INDEPENDENT,
+                          other = VIEW_MAPPING_ENDPOINT_DEPENDENT;
+  const struct {
+    enum view_mapping initiator, responder;
+    bool initiator_is_client;
   } rows[] = {
-      {{PATTERN_DIRECT, true}, true},
-      {{PATTERN_NAT, true}, true},
-      {{PATTERN_NAT, false}, false},
-      {{PATTERN_RELAY, false}, true},
+      {unknown, unknown, true}, {unknown, same, true}, {unknown, other, false},
+      {same, unknown, true},    {same, same, true},    {same, other, false},
+      {other, unknown, true},   {other, same, true},   {other, other, true},
   };
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-    assert_int_equal(direction_initiator_is_client(&rows[i].rule), rows[i].client);
+    struct view one = mapped(rows[i].initiator, 1), two = mapped(rows[i].responder, 2);
+    struct direction direction;
+    direction_choose(&one, &two, &direction);
+    direction_add_upgrade(&one, &two, &direction);
+    assert_int_equal(direction.rule.pattern, PATTERN_RELAY);
+    assert_int_equal(direction_initiator_is_client(&direction.rule), rows[i].initiator_is_client);
+    expect(&direction.initiator, OWN("203.0.113.1:5001"));
+    expect(&direction.responder, OWN("203.0.113.2:5002"));
   }
+}
+
+static void how_a_nat_maps_turns_no_roles_without_a_relay(void **state UNUSED) {
+  struct view one = ipv4_global(1), two = mapped(VIEW_MAPPING_ENDPOINT_DEPENDENT, 2);
+  struct direction direction;
+  direction_choose(&two, &one, &direction);
+  direction_add_upgrade(&two, &one, &direction);
+  assert_int_equal(direction.rule.pattern, PATTERN_NAT);
+  assert_true(direction_initiator_is_client(&direction.rule));
+  direction_choose(&one, &two, &direction);
+  direction_add_upgrade(&one, &two, &direction);
+  assert_false(direction_initiator_is_client(&direction.rule));
 }
 
 int main(void) {
@@ -365,7 +400,8 @@ int main(void) {
       cmocka_unit_test(one_ip_version_does_not_crowd_the_other_out),
       cmocka_unit_test(candidates_for_the_upgrade_follow_a_table),
       cmocka_unit_test(who_meets_directly_at_once_gets_no_further_candidates),
-      cmocka_unit_test(the_initiator_is_the_client_over_a_relay),
+      cmocka_unit_test(over_a_relay_whoever_cannot_be_reached_is_the_client),
+      cmocka_unit_test(how_a_nat_maps_turns_no_roles_without_a_relay),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

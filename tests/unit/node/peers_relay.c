@@ -21,7 +21,8 @@ enum { ALICE_ROUTE = 0x0a11ce01, BOB_ROUTE = 0x0b0b0b02 };
 struct terms {
   uint64_t id;
   uint32_t pattern;
-  uint16_t port; /* of Bob, as Alice is told; 0: none */
+  uint16_t port;       /* of Bob, as Alice is told; 0: none */
+  uint16_t alice_port; /* of Alice, as Bob is told; 0: none */
 };
 
 static void direct_one(struct pair *pair, struct side *side, const struct side *other,
@@ -31,7 +32,7 @@ static void direct_one(struct pair *pair, struct side *side, const struct side *
   struct ip_address loopback_ip = {.family = 4, .bytes = {127, 0, 0, 1}};
   Cyphonic__Endpoint endpoint = CYPHONIC__ENDPOINT__INIT, *candidates[] = {&endpoint};
   endpoint.ip = message_bytes(&loopback_ip);
-  endpoint.port = terms->port;
+  endpoint.port = client ? terms->port : terms->alice_port;
   Cyphonic__RouteDirection direction = CYPHONIC__ROUTE_DIRECTION__INIT;
   direction.direction_id = terms->id;
   direction.pattern = terms->pattern;
@@ -42,7 +43,7 @@ static void direct_one(struct pair *pair, struct side *side, const struct side *
   direction.ipv4 = message_bytes(&about.ipv4);
   direction.ipv6 = message_bytes(&about.ipv6);
   direction.candidates = candidates;
-  direction.n_candidates = client && terms->port != 0 ? 1 : 0;
+  direction.n_candidates = endpoint.port != 0 ? 1 : 0;
   direction.route_id = client ? BOB_ROUTE : ALICE_ROUTE;
   direction.relay = &offer->message;
   struct error error = {0};
@@ -134,6 +135,42 @@ static void an_address_that_swallows_packets_does_not_keep_a_pair_apart(void **s
   send_packet(&pair.alice, &pair.bob);
   world_run_until(&pair.world, bob_has_packet, &pair);
   forwarder_close(&wall);
+  pair_close_with_relay(&pair, &station);
+}
+
+static bool somebody_came(void *context) {
+  return ((struct forwarder *)context)->to_server > 0;
+}
+
+static void the_server_sends_to_the_clients_addresses_at_once(void **state) {
+  (void)state;
+  struct pair pair;
+  struct relay_station station;
+  struct forwarder door;
+  pair_open_with_relay(&pair, &station);
+  forwarder_open(&door, &pair.world, quic_endpoint_port(pair.alice.endpoint, 4));
+  struct terms terms = {.id = 1, .pattern = 1, .alice_port = door.port};
+  terms.port = quic_endpoint_port(pair.bob.endpoint, 4);
+  direct_both(&pair, &station, &terms);
+  world_run_until(&pair.world, somebody_came, &door);
+  world_run_until(&pair.world, both_up, &pair);
+  assert_int_equal(door.to_server, 1);
+  assert_string_equal(relay_of(&pair.alice, &pair.bob), "");
+  forwarder_close(&door);
+  pair_close_with_relay(&pair, &station);
+}
+
+static void who_meets_at_the_relay_sends_to_no_address_before_the_upgrade(void **state) {
+  (void)state;
+  struct pair pair;
+  struct relay_station station;
+  struct forwarder door;
+  pair_open_with_relay(&pair, &station);
+  forwarder_open(&door, &pair.world, quic_endpoint_port(pair.alice.endpoint, 4));
+  direct_both(&pair, &station, &(struct terms){.id = 1, .pattern = 3, .alice_port = door.port});
+  world_run_until(&pair.world, both_relayed, &pair);
+  assert_int_equal(door.to_server, 0);
+  forwarder_close(&door);
   pair_close_with_relay(&pair, &station);
 }
 
@@ -241,6 +278,8 @@ int main(void) {
       cmocka_unit_test(a_pair_without_a_direct_path_meets_at_the_relay),
       cmocka_unit_test(a_pair_that_is_up_at_once_leaves_the_relay_alone),
       cmocka_unit_test(an_address_that_swallows_packets_does_not_keep_a_pair_apart),
+      cmocka_unit_test(the_server_sends_to_the_clients_addresses_at_once),
+      cmocka_unit_test(who_meets_at_the_relay_sends_to_no_address_before_the_upgrade),
       cmocka_unit_test(a_direct_path_that_dies_is_replaced_by_the_relay),
       cmocka_unit_test(a_relay_that_dies_is_replaced_by_another),
       cmocka_unit_test(another_relay_is_asked_for_when_the_first_does_not_work),
