@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """What anyone on the Internet can throw at a QUIC server, from addresses that are not his own.
 
-    hostile.py TARGET-IPV4 garbage|truncated|initials COUNT PER-SECOND
+    hostile.py TARGET-IPV4 garbage|truncated|initials|routes COUNT PER-SECOND
+    hostile.py TARGET-IPV4 route COUNT PER-SECOND ROUTE-ID [SOURCE-IPV4 SOURCE-PORT]
 
 `initials` are real: a TLS Client Hello under the keys that RFC 9001 section 5.2 derives from the
-Connection ID, so that a server can't drop them unread. Needs CAP_NET_RAW; made for hosts of the
-scenarios only: it refuses targets outside the documentation ranges.
+Connection ID, so that a server can't drop them unread. `routes` have QUIC's shape, for random route
+ids as a relay reads them, `route` for the given one (eight hexadecimal digits), and maybe from one
+forged source instead of many. Needs CAP_NET_RAW; made for hosts of the scenarios only: it refuses
+targets outside the documentation ranges.
 """
 import ctypes
 import hashlib
@@ -120,6 +123,16 @@ def truncated():
     return packet[:random.randrange(1, len(packet))]
 
 
+def routed(route_id=None):
+    """Every second one with a long header, of version 1 or of none that is known. Never an Initial
+    that a server must answer: of those, `initials` speaks."""
+    first = os.urandom(1)[0]
+    head = bytes([first | 0x40])
+    if first & 0x80:
+        head += random.choice((b"\x00\x00\x00\x01", b"\x1a\x2a\x3a\x4a")) + b"\x08"
+    return head + (route_id or os.urandom(4)) + os.urandom(random.randrange(20, 1440))
+
+
 def garbage():
     return os.urandom(random.randrange(1, 1472))
 
@@ -128,15 +141,18 @@ def main():
     target = ipaddress.ip_address(sys.argv[1])
     if not any(target in network for network in DOCUMENTATION):
         sys.exit(f"hostile.py: {target} is no address of a scenario")
-    make = {"garbage": garbage, "truncated": truncated, "initials": initial}[sys.argv[2]]
+    make = {"garbage": garbage, "truncated": truncated, "initials": initial, "routes": routed,
+            "route": lambda: routed(bytes.fromhex(sys.argv[5]))}[sys.argv[2]]
+    forged = ipaddress.ip_address(sys.argv[6]).packed if len(sys.argv) > 6 else None
     count, rate = int(sys.argv[3]), float(sys.argv[4])
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     started = time.monotonic()
     for index in range(count):
         payload = make()
         # Benchmark range 198.18.0.0/15 (RFC 2544): nobody answers there.
-        source = bytes([198, 18 + random.randrange(2), random.randrange(256), random.randrange(256)])
-        udp = struct.pack("!HHHH", random.randrange(1024, 65536), 443, 8 + len(payload), 0) + payload
+        source = forged or bytes([198, 18 + random.randrange(2), *os.urandom(2)])
+        port = int(sys.argv[7]) if forged else random.randrange(1024, 65536)
+        udp = struct.pack("!HHHH", port, 443, 8 + len(payload), 0) + payload
         ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + source + target.packed
         raw.sendto(ip + udp, (str(target), 0))
         ahead = (index + 1) / rate - (time.monotonic() - started)

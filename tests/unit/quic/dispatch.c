@@ -15,6 +15,7 @@
 
 struct stranger {
   uv_udp_t udp;
+  uint16_t port;
   uint8_t answer[2048];
   ssize_t answer_size;
   bool closed;
@@ -41,6 +42,10 @@ static void stranger_open(struct stranger *stranger) {
   assert_int_equal(uv_udp_init(&world.loop, &stranger->udp), 0);
   stranger->udp.data = stranger;
   assert_int_equal(uv_udp_bind(&stranger->udp, (struct sockaddr *)&storage, 0), 0);
+  int size = sizeof(storage);
+  assert_int_equal(uv_udp_getsockname(&stranger->udp, (struct sockaddr *)&storage, &size), 0);
+  assert_int_equal(address_from_sockaddr((struct sockaddr *)&storage, &any), 0);
+  stranger->port = any.port;
   uv_udp_recv_start(&stranger->udp, stranger_allocate, stranger_received);
 }
 
@@ -54,6 +59,10 @@ static void stranger_send(struct stranger *stranger, uint16_t port, uint8_t *dat
 
 static bool stranger_has_answer(void *context) {
   return ((struct stranger *)context)->answer_size > 0;
+}
+
+static bool side_is_established(void *context) {
+  return ((struct side *)context)->established;
 }
 
 static void stranger_gone(uv_handle_t *handle) {
@@ -196,6 +205,113 @@ static void a_forged_retry_token_gets_nobody_in(void **state UNUSED) {
   pair_close(&pair);
 }
 
+/* --- replay --- */
+
+/* A node's first packet, as somebody on its way to the server recorded it: the node was told that
+ * the server is at the stranger's address. */
+static size_t record_initial(struct pair *pair, struct stranger *stranger,
+                             uint8_t packet[static 2048]) {
+  struct quic_target target = tunnel_target(&pair->client, stranger->port);
+  connect_to(pair->client_endpoint, &target, &pair->client);
+  world_run_until(&world, stranger_has_answer, stranger);
+  size_t size = (size_t)stranger->answer_size;
+  assert_true(size >= 1200 && size <= 2048);
+  memcpy(packet, stranger->answer, size);
+  return size;
+}
+
+static void replay(struct pair *pair, struct stranger *stranger, uint8_t *packet, size_t size) {
+  enum { TIMES = 1000 };
+  struct quic_endpoint_counters before;
+  quic_endpoint_counters(pair->server_endpoint, &before);
+  struct flood flood = {.pair = pair};
+  for (uint64_t i = 1; i <= TIMES; i++) {
+    stranger_send(stranger, server_port(pair), packet, size);
+    if (i % 32 == 0 || i == TIMES) {
+      flood.expected = before.received_packets + i;
+      world_run_until(&world, flood_arrived, &flood);
+    }
+  }
+}
+
+static void an_initial_replayed_a_thousand_times_is_one_handshake(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct stranger stranger, other;
+  stranger_open(&stranger);
+  stranger_open(&other);
+  uint8_t packet[2048];
+  size_t size = record_initial(&pair, &stranger, packet);
+  struct quic_endpoint_counters before, after;
+  quic_endpoint_counters(pair.server_endpoint, &before);
+  replay(&pair, &stranger, packet, size);
+  replay(&pair, &other, packet, size);
+  quic_endpoint_counters(pair.server_endpoint, &after);
+  assert_int_equal(after.half_open, 1);
+  assert_int_equal(after.connections, 1);
+  assert_true(after.sent_bytes - before.sent_bytes <= after.received_bytes - before.received_bytes);
+  assert_false(pair.server.established);
+  /* Another node gets in beside it. */
+  static struct side another;
+  struct quic_target target = tunnel_target(&another, server_port(&pair));
+  connect_to(pair.client_endpoint, &target, &another);
+  world_run_until(&world, side_is_established, &another);
+  stranger_close(&stranger);
+  stranger_close(&other);
+  pair_close(&pair);
+}
+
+static void the_node_whose_initial_was_replayed_gets_in(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct stranger stranger;
+  stranger_open(&stranger);
+  uint8_t packet[2048];
+  size_t size = record_initial(&pair, &stranger, packet);
+  replay(&pair, &stranger, packet, size);
+  struct address server = loopback(server_port(&pair));
+  quic_connection_add_candidate(pair.client.connection, &server);
+  world_run_until(&world, both_established, &pair);
+  /* What was recorded is of no use afterwards. */
+  replay(&pair, &stranger, packet, size);
+  assert_false(pair.server.closed);
+  assert_int_equal(quic_connection_remote(pair.server.connection).port,
+                   quic_endpoint_port(pair.client_endpoint, 4));
+  struct span nothing = {NULL, 0}, data = {(const uint8_t *)"E", 1};
+  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, data), 0);
+  world_run_until(&world, server_got_datagram, &pair);
+  stranger_close(&stranger);
+  pair_close(&pair);
+}
+
+static void an_initial_replayed_after_the_connections_end_is_one_handshake(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct stranger stranger;
+  stranger_open(&stranger);
+  uint8_t packet[2048];
+  size_t size = record_initial(&pair, &stranger, packet);
+  struct address server = loopback(server_port(&pair));
+  quic_connection_add_candidate(pair.client.connection, &server);
+  world_run_until(&world, both_established, &pair);
+  quic_connection_close(pair.client.connection, 0, "done");
+  world_run_until(&world, both_closed, &pair);
+  struct quic_endpoint_counters before, after;
+  quic_endpoint_counters(pair.server_endpoint, &before);
+  pair.server.established = false;
+  replay(&pair, &stranger, packet, size);
+  quic_endpoint_counters(pair.server_endpoint, &after);
+  assert_int_equal(after.half_open, 1);
+  assert_int_equal(after.connections, 1);
+  assert_true(after.sent_bytes - before.sent_bytes <= after.received_bytes - before.received_bytes);
+  assert_false(pair.server.established);
+  pair_connect(&pair, server_port(&pair));
+  stranger_close(&stranger);
+  pair_close(&pair);
+}
+
+/* --- garbage --- */
+
 static void garbage_is_dropped(void **state UNUSED) {
   struct pair pair;
   pair_open(&pair);
@@ -231,6 +347,9 @@ int main(void) {
       cmocka_unit_test(ten_thousand_forged_initials_cost_little_and_a_real_node_gets_in),
       cmocka_unit_test(beyond_a_bound_clients_must_prove_their_address),
       cmocka_unit_test(a_forged_retry_token_gets_nobody_in),
+      cmocka_unit_test(an_initial_replayed_a_thousand_times_is_one_handshake),
+      cmocka_unit_test(the_node_whose_initial_was_replayed_gets_in),
+      cmocka_unit_test(an_initial_replayed_after_the_connections_end_is_one_handshake),
       cmocka_unit_test(garbage_is_dropped),
   };
   return cmocka_run_group_tests(tests, pair_setup, pair_teardown);

@@ -415,6 +415,44 @@ static void others_cannot_use_up_a_nodes_share(void **state UNUSED) {
   relay_table_free(world.table);
 }
 
+static void a_node_that_connects_ten_thousand_times_is_one_entry(void **state UNUSED) {
+  struct world world;
+  open_with(&world, (struct relay_table_config){2, 1, 1, 0, NULL, NULL, NULL});
+  struct couple couple;
+  meet(&world, &couple);
+  struct trs_grant grant = grant_of("alice", ALICE, "bob", BOB, NOW + HOUR);
+  for (unsigned i = 0; i < 10000; i++) {
+    char address[32];
+    snprintf(address, sizeof(address), "192.0.2.7:%u", 1000 + i);
+    assert_ptr_equal(connect_at(&world, "alice", address), couple.alice);
+    assert_ptr_equal(ask(&world, couple.alice, &grant), couple.pair);
+  }
+  struct relay_table_counters counters;
+  relay_table_counters(world.table, &counters);
+  assert_int_equal(counters.nodes, 2);
+  assert_int_equal(counters.pairs, 1);
+  assert_int_equal(counters.bound, 1);
+  assert_string_equal(goes(&world, "192.0.2.7:10999", BOB), "[2001:db8::2]:9999");
+  assert_string_equal(goes(&world, "192.0.2.7:10998", BOB), "");
+  relay_table_free(world.table);
+}
+
+static void who_leaves_and_comes_back_ten_thousand_times_leaves_nothing(void **state UNUSED) {
+  struct world world;
+  open_with(&world, (struct relay_table_config){1, 1, 1, 0, NULL, NULL, NULL});
+  struct trs_grant grant = grant_of("alice", ALICE, "bob", BOB, NOW + HOUR);
+  for (unsigned i = 0; i < 10000; i++) {
+    struct relay_node *alice = connect_at(&world, "alice", "192.0.2.1");
+    ask(&world, alice, &grant);
+    relay_table_disconnect(world.table, alice);
+  }
+  struct relay_table_counters counters;
+  relay_table_counters(world.table, &counters);
+  assert_int_equal(counters.nodes, 0);
+  assert_int_equal(counters.pairs, 0);
+  relay_table_free(world.table);
+}
+
 static void many_pairs_come_and_go(void **state UNUSED) {
   struct world world;
   open_with(&world, (struct relay_table_config){1000, 10000, 1000, 0, NULL, NULL, NULL});
@@ -473,6 +511,8 @@ int main(void) {
       cmocka_unit_test(a_rate_limit_holds_for_each_sender),
       cmocka_unit_test(the_bounds_hold_and_leave_what_is_there),
       cmocka_unit_test(others_cannot_use_up_a_nodes_share),
+      cmocka_unit_test(a_node_that_connects_ten_thousand_times_is_one_entry),
+      cmocka_unit_test(who_leaves_and_comes_back_ten_thousand_times_leaves_nothing),
       cmocka_unit_test(many_pairs_come_and_go),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
