@@ -5,7 +5,8 @@
 int interface_open(struct netlink *netlink, const struct interface_config *config, struct tun **out,
                    struct error *error) {
   struct tun *tun;
-  int code = tun_open(config->name, &tun, error);
+  const struct tun_options options = {.offload = true};
+  int code = tun_open_with(config->name, &options, &tun, error);
   if (code)
     return code;
   unsigned index = tun_index(tun);

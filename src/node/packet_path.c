@@ -1,10 +1,13 @@
 #include "node/packet_path.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "tunnel/join.h"
+#include "tunnel/segment.h"
 
 enum {
-  PACKET_MAX = 65535, /* whatever MTU an administrator gives the device */
-  ANSWERED_MAX = 4,   /* packets delivered in a turn, up to which their answers are read at once */
+  ANSWERED_MAX = 4, /* packets delivered in a turn, up to which their answers are read at once */
 };
 
 struct packet_path {
@@ -12,10 +15,12 @@ struct packet_path {
   struct tun *tun;
   uv_poll_t poll;
   uv_check_t check;
+  uv_idle_t idle; /* active while joined packets wait: the loop does not */
   unsigned open_handles;
   unsigned delivered; /* in this turn of the loop */
+  struct join *join;  /* NULL: the kernel takes packets one by one */
   struct packet_path_counters counters;
-  uint8_t packet[PACKET_MAX];
+  uint8_t packet[TUN_PACKET_MAX];
 };
 
 /* From the destination itself: the kernel drops what arrives with one of its own addresses as
@@ -30,41 +35,69 @@ static void reject(struct packet_path *path, struct span packet,
     packet_path_deliver(path, (struct span){.data = reply, .size = size});
 }
 
-static void take(struct packet_path *path, struct span data) {
+/* Each header is written in front of its payload, where the payload before was, which has been
+ * sent or copied by then. Returns how many packets it made. */
+static unsigned send_segments(struct packet_path *path, const struct ip_address *destination,
+                              struct span super, const struct tun_offload *offload) {
+  struct segment_cut cut;
+  if (segment_begin(&cut, super, offload, TUN_PACKET_MAX)) {
+    path->counters.dropped++;
+    return 1;
+  }
+  unsigned count = 0;
+  uint8_t header[SEGMENT_HEAD_MAX];
+  struct span head, body;
+  while (path->tun && segment_next(&cut, header, &head, &body)) {
+    uint8_t *packet = path->packet + (body.data - path->packet) - head.size;
+    memcpy(packet, header, head.size);
+    path->counters.forwarded++;
+    path->config.outbound(destination, (struct span){packet, head.size + body.size},
+                          path->config.context);
+    count++;
+  }
+  return count;
+}
+
+static unsigned take(struct packet_path *path, struct span data,
+                     const struct tun_offload *offload) {
   struct ip_packet packet;
   if (ip_packet_parse(data, &packet)) {
     path->counters.dropped++;
-    return;
+    return 1;
   }
   switch (packet_verdict(&path->config.scope, &packet)) {
   case PACKET_FORWARD:
-    path->counters.forwarded++;
-    path->config.outbound(&packet.destination, data, path->config.context);
-    return;
+    return send_segments(path, &packet.destination, data, offload);
   case PACKET_REJECT:
     reject(path, data, &packet.destination);
-    return;
+    break;
   case PACKET_DROP:
     path->counters.dropped++;
-    return;
+    break;
   }
+  return 1;
 }
 
 static void read_some(struct packet_path *path) {
-  for (int i = 0; i < PACKET_PATH_BATCH && path->tun; i++) {
+  for (unsigned packets = 0; packets < PACKET_PATH_BATCH && path->tun;) {
     size_t size;
-    int code = tun_read(path->tun, path->packet, sizeof path->packet, &size);
+    struct tun_offload offload;
+    int code = tun_read_super(path->tun, path->packet, sizeof path->packet, &size, &offload);
     if (code == ERROR_AGAIN)
       return;
-    if (code) {
+    if (code == ERROR_INVALID || code == ERROR_NO_MEMORY) {
+      path->counters.dropped++;
+      packets++;
+    } else if (code) {
       uv_poll_stop(&path->poll);
       uv_check_stop(&path->check);
       log_error(path->config.log, "interface-gone", "name=%s error=%s", tun_name(path->tun),
                 error_name(code));
       path->config.gone(path->config.context);
       return;
+    } else {
+      packets += take(path, (struct span){.data = path->packet, .size = size}, &offload);
     }
-    take(path, (struct span){.data = path->packet, .size = size});
   }
 }
 
@@ -78,6 +111,9 @@ static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
  */
 static void turned(uv_check_t *check) {
   struct packet_path *path = check->data;
+  uv_idle_stop(&path->idle);
+  if (path->join)
+    join_flush(path->join);
   unsigned delivered = path->delivered;
   path->delivered = 0;
   if (delivered > 0 && delivered <= ANSWERED_MAX)
@@ -86,8 +122,39 @@ static void turned(uv_check_t *check) {
 
 static void handle_closed(uv_handle_t *handle) {
   struct packet_path *path = handle->data;
-  if (--path->open_handles == 0)
+  if (--path->open_handles == 0) {
+    join_free(path->join);
     free(path);
+  }
+}
+
+static void turn_again(UNUSED uv_idle_t *idle) {
+}
+
+static void emit(const struct span *spans, size_t count, const struct tun_offload *offload,
+                 void *context) {
+  struct packet_path *path = context;
+  if (!path->tun || tun_write_super(path->tun, spans, count, offload))
+    path->counters.undelivered++;
+  else
+    path->delivered++;
+}
+
+static int prepare_join(struct packet_path *path, struct error *error) {
+  unsigned offloads = tun_offloads(path->tun);
+  if (!(offloads & TUN_OFFLOADS_TCP)) {
+    log_info(path->config.log, "interface-slow",
+             "name=%s text=\"this kernel cuts and joins no packets: throughput is lower\"",
+             tun_name(path->tun));
+    return 0;
+  }
+  const struct join_config join = {
+      .udp = (offloads & TUN_OFFLOADS_UDP) != 0,
+      .copy = true, /* a packet lies where the connection decrypts the next */
+      .emit = emit,
+      .context = path,
+  };
+  return join_new(&join, &path->join, error);
 }
 
 int packet_path_new(const struct packet_path_config *config, struct tun *tun,
@@ -100,16 +167,24 @@ int packet_path_new(const struct packet_path_config *config, struct tun *tun,
   path->config = *config;
   path->tun = tun;
   path->poll.data = path;
+  int code = prepare_join(path, error);
+  if (code) {
+    tun_close(tun);
+    free(path);
+    return code;
+  }
   int status = uv_poll_init(config->loop, &path->poll, tun_descriptor(tun));
   if (status) {
+    join_free(path->join);
     tun_close(tun);
     free(path);
     return error_set(error, ERROR_SYSTEM, "the interface cannot be polled: %s",
                      uv_strerror(status));
   }
-  path->check.data = path;
+  path->check.data = path->idle.data = path;
   uv_check_init(config->loop, &path->check);
-  path->open_handles = 2;
+  uv_idle_init(config->loop, &path->idle);
+  path->open_handles = 3;
   uv_poll_start(&path->poll, UV_READABLE, readable);
   uv_check_start(&path->check, turned);
   *out = path;
@@ -124,13 +199,20 @@ void packet_path_close(struct packet_path *path) {
   path->tun = NULL;
   uv_close((uv_handle_t *)&path->poll, handle_closed);
   uv_close((uv_handle_t *)&path->check, handle_closed);
+  uv_close((uv_handle_t *)&path->idle, handle_closed);
 }
 
 void packet_path_deliver(struct packet_path *path, struct span packet) {
-  if (!path->tun || tun_write(path->tun, packet.data, packet.size))
+  if (!path->tun) {
     path->counters.undelivered++;
-  else
-    path->delivered++;
+  } else if (path->join) {
+    join_add(path->join, packet);
+    if (join_pending(path->join))
+      uv_idle_start(&path->idle, turn_again);
+  } else {
+    const struct tun_offload none = {0};
+    emit(&packet, 1, &none, path);
+  }
 }
 
 const struct tun *packet_path_tun(const struct packet_path *path) {

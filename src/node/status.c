@@ -97,7 +97,8 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
   json_object_set_new(object, "fragmented", count(tunnel.fragmented));
   json_object_set_new(object, "too_big", count(tunnel.too_big));
   json_object_set_new(object, "dropped",
-                      count(tunnel.dropped_full + tunnel.dropped_spoofed + tunnel.dropped_invalid));
+                      count(tunnel.dropped_full + tunnel.dropped_late + tunnel.dropped_spoofed +
+                            tunnel.dropped_invalid));
   json_object_set_new(object, "established", time_or_null(peer->established));
   json_object_set_new(object, "idle_seconds",
                       count((peer_now(peer) - peer->active) / NANOSECONDS_PER_SECOND));

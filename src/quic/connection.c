@@ -88,6 +88,7 @@ static void connection_settings(struct quic_connection *connection, const ngtcp2
   settings->handshake_timeout =
       handshake_timeout == 0 ? HANDSHAKE_TIMEOUT_DEFAULT : handshake_timeout;
   settings->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
+  settings->ack_thresh = ACKNOWLEDGE_AFTER;
   settings->pmtud_probes = path_mtu_sizes;
   settings->pmtud_probeslen = PATH_MTU_PROBES;
   qlog_open(connection, id, settings);

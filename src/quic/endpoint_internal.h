@@ -35,6 +35,7 @@ struct quic_endpoint {
   struct cid_table *cids;
   struct packet_protection *protection; /* NULL: nobody has needed it yet, or there is none */
   gnutls_certificate_credentials_t anonymous;
+  gnutls_priority_t priority;
 
   struct quic_service services[SERVICES_MAX];
   size_t service_count;

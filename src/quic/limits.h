@@ -16,6 +16,10 @@ enum {
   /* Remote addresses a connection remembers: the one in use, those being validated, a few that
    * strangers may try. The one longest unheard gives way. */
   ROUTES_MAX = 8,
+  /* Packets that ask for an acknowledgement before one is sent at once (RFC 9000 section 13.2.2
+   * suggests two). What answers what, as an echo or inner TCP does, carries it along within the 25
+   * ms that others wait; a packet for it alone would wake the peer once more. */
+  ACKNOWLEDGE_AFTER = 4,
   STREAMS_MAX = 100,             /* open at once that the peer began */
   STREAM_WINDOW = 64 << 10,      /* unread bytes a stream; signalling messages are smaller */
   CONNECTION_WINDOW = 512 << 10, /* unread bytes a connection */
@@ -24,7 +28,7 @@ enum {
   FLIGHT_PACKETS = 2,            /* of a client's first flight, kept to be said again elsewhere */
   ROUTE_ID_SIZE = 4,             /* bytes of a Connection ID by which a TRS routes (design 5) */
   SERVICES_MAX = 16,
-  TRANSMIT_BATCH = 64, /* packets gathered before a system call */
+  TRANSMIT_BATCH = 132, /* packets gathered before a system call: three trains of the largest */
   STATELESS_RESETS_PER_SECOND = 100,
 };
 

@@ -97,12 +97,19 @@ static int tls_choose_service(gnutls_session_t session) {
                                 pki_credentials_handle(service->credentials));
 }
 
+int tls_priority_new(gnutls_priority_t *out, struct error *error) {
+  int status = gnutls_priority_init(out, priority, NULL);
+  return status == 0 ? 0
+                     : error_set(error, ERROR_TLS, "cannot choose ciphers for TLS: %s",
+                                 gnutls_strerror(status));
+}
+
 static int tls_common_init(struct tls *tls, unsigned flags, struct error *error) {
   int status = gnutls_init(&tls->session, flags | GNUTLS_NO_END_OF_EARLY_DATA);
   if (status != 0) {
     tls->session = NULL;
   } else {
-    status = gnutls_priority_set_direct(tls->session, priority, NULL);
+    status = gnutls_priority_set(tls->session, tls->endpoint->priority);
   }
   if (status != 0) {
     return error_set(error, ERROR_TLS, "cannot start TLS: %s", gnutls_strerror(status));

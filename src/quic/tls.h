@@ -41,6 +41,10 @@ struct tls_client {
   bool datagrams;
 };
 
+/* The ciphers and groups that all sessions of an endpoint share (8 KiB); freed with
+ * gnutls_priority_deinit after the last of them. */
+int tls_priority_new(gnutls_priority_t *priority, struct error *error) MUST_CHECK;
+
 /* `tls->reference` and `tls->endpoint` are set by the caller before; `anonymous` is the endpoint's
  * empty credentials. tls_clear is due after success and failure alike. */
 int tls_client_init(struct tls *tls, const struct tls_client *client,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct entry {
+  uint64_t since;
   uint32_t offset, size;
 };
 
@@ -41,7 +42,12 @@ static bool find_room(const struct packet_queue *queue, size_t size, size_t *off
   return begin >= size;
 }
 
-int packet_queue_push(struct packet_queue *queue, struct span packet) {
+bool packet_queue_has_room(const struct packet_queue *queue, size_t size) {
+  size_t offset;
+  return queue->storage == NULL || find_room(queue, size, &offset);
+}
+
+int packet_queue_push(struct packet_queue *queue, struct span packet, uint64_t now) {
   if (packet.size == 0 || packet.size > PACKET_QUEUE_BYTES) {
     return ERROR_LIMIT;
   }
@@ -56,8 +62,9 @@ int packet_queue_push(struct packet_queue *queue, struct span packet) {
   }
   memcpy(queue->storage->bytes + offset, packet.data, packet.size);
   *entry_at(queue, queue->count) =
-      (struct entry){.offset = (uint32_t)offset, .size = (uint32_t)packet.size};
+      (struct entry){.since = now, .offset = (uint32_t)offset, .size = (uint32_t)packet.size};
   queue->count++;
+  queue->bytes += packet.size;
   return gone;
 }
 
@@ -69,10 +76,15 @@ struct span packet_queue_front(const struct packet_queue *queue) {
   return (struct span){.data = queue->storage->bytes + entry->offset, .size = entry->size};
 }
 
+uint64_t packet_queue_since(const struct packet_queue *queue) {
+  return entry_at(queue, 0)->since;
+}
+
 void packet_queue_pop(struct packet_queue *queue) {
   if (queue->count == 0) {
     return;
   }
+  queue->bytes -= entry_at(queue, 0)->size;
   queue->first = (queue->first + 1) % PACKET_QUEUE_PACKETS;
   queue->count--;
 }

@@ -3,10 +3,12 @@
 #ifndef CYPHONIC_TUNNEL_PACKET_QUEUE_H
 #define CYPHONIC_TUNNEL_PACKET_QUEUE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/span.h"
 
-enum { PACKET_QUEUE_PACKETS = 256, PACKET_QUEUE_BYTES = 512 << 10 };
+enum { PACKET_QUEUE_PACKETS = 1024, PACKET_QUEUE_BYTES = 1 << 20 };
 
 struct packet_queue_storage;
 
@@ -14,14 +16,19 @@ struct packet_queue_storage;
 struct packet_queue {
   struct packet_queue_storage *storage; /* NULL until first used */
   size_t first, count;                  /* of the ring of entries */
+  size_t bytes;                         /* in all packets */
 };
 
 void packet_queue_clear(struct packet_queue *queue);
 /* Copies the packet in behind the others; the oldest give way to it. Returns how many did, or
  * ERROR_NO_MEMORY, or ERROR_LIMIT for a packet that the whole queue could not hold. */
-int packet_queue_push(struct packet_queue *queue, struct span packet) MUST_CHECK;
+int packet_queue_push(struct packet_queue *queue, struct span packet, uint64_t now) MUST_CHECK;
+/* Whether none would have to give way to a packet of this size. */
+bool packet_queue_has_room(const struct packet_queue *queue, size_t size);
 /* The oldest packet, valid until the next push or pop; empty when the queue is. */
 struct span packet_queue_front(const struct packet_queue *queue);
+/* `now` when the oldest came; the queue is not empty. */
+uint64_t packet_queue_since(const struct packet_queue *queue);
 void packet_queue_pop(struct packet_queue *queue);
 
 #endif

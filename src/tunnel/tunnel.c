@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "tunnel/fragment.h"
-#include "tunnel/packet_queue.h"
+#include "tunnel/send_queue.h"
 
 _Static_assert((int)TUNNEL_QUEUE_PACKETS == (int)PACKET_QUEUE_PACKETS &&
                    (int)TUNNEL_QUEUE_BYTES == (int)PACKET_QUEUE_BYTES,
@@ -21,7 +21,7 @@ struct tunnel {
   struct quic_connection *connection;
   struct tunnel_config config;
   struct tunnel_counters counters;
-  struct packet_queue queue; /* whole packets; the first may be sent in part, as `cut` says */
+  struct send_queue queue; /* whole packets; the first may be sent in part, as `cut` says */
   struct cut cut;
   uint16_t next_packet; /* number of the next packet that is cut */
   bool blocked;         /* the connection has promised `writable` */
@@ -35,7 +35,7 @@ static void enter(struct tunnel *tunnel) {
 }
 
 static void destroy(struct tunnel *tunnel) {
-  packet_queue_clear(&tunnel->queue);
+  send_queue_clear(&tunnel->queue);
   reassembly_free(tunnel->reassembly);
   free(tunnel);
 }
@@ -170,28 +170,34 @@ static void deliver(struct tunnel *tunnel, const uint8_t *data, size_t size) {
 }
 
 static void queue_push(struct tunnel *tunnel, struct span packet) {
-  int gone = packet_queue_push(&tunnel->queue, packet);
-  if (gone < 0) {
-    tunnel->counters.dropped_full++;
-    tunnel->cut = tunnel->queue.count == 0 ? (struct cut){0} : tunnel->cut;
-  } else if (gone > 0) {
-    tunnel->counters.dropped_full += (uint64_t)gone;
-    tunnel->cut = (struct cut){0}; /* it was the oldest that was sent in part */
+  bool first = send_queue_count(&tunnel->queue) == 0;
+  uint64_t now = clock_now();
+  int gone = send_queue_push(&tunnel->queue, packet, now);
+  tunnel->counters.dropped_full += gone < 0 ? 1 : (uint64_t)gone;
+  if (first) { /* it may be sent in part already */
+    (void)send_queue_front(&tunnel->queue, now, &tunnel->counters.dropped_late);
+  }
+  if (tunnel->queue.chosen == NULL) { /* who was sent in part is gone */
+    tunnel->cut = (struct cut){0};
   }
 }
 
 /* Everything that `deliver` could change is settled before it is called. */
 static void drain(struct tunnel *tunnel) {
   enter(tunnel);
-  while (!tunnel->freed && tunnel->queue.count > 0) {
-    struct span packet = packet_queue_front(&tunnel->queue);
+  while (!tunnel->freed) {
+    struct span packet =
+        send_queue_front(&tunnel->queue, clock_now(), &tunnel->counters.dropped_late);
+    if (packet.size == 0) {
+      break;
+    }
     enum sent sent = send_packet(tunnel, packet);
     if (sent == SENT_LATER) {
       break;
     }
     uint8_t reply[ICMP_PACKET_MAX];
     size_t size = sent == SENT_TOO_BIG ? complain(tunnel, packet, reply) : 0;
-    packet_queue_pop(&tunnel->queue);
+    send_queue_pop(&tunnel->queue);
     deliver(tunnel, reply, size);
   }
   leave(tunnel);
@@ -205,14 +211,14 @@ void tunnel_send(struct tunnel *tunnel, struct span packet) {
     return;
   }
   enter(tunnel);
-  if (tunnel->queue.count > 0 && !tunnel->blocked) {
+  if (send_queue_count(&tunnel->queue) > 0 && !tunnel->blocked) {
     drain(tunnel);
   }
   if (tunnel->freed) {
     leave(tunnel);
     return;
   }
-  enum sent sent = tunnel->queue.count > 0 ? SENT_LATER : send_packet(tunnel, packet);
+  enum sent sent = send_queue_count(&tunnel->queue) > 0 ? SENT_LATER : send_packet(tunnel, packet);
   if (sent == SENT_LATER) {
     queue_push(tunnel, packet);
   } else if (sent == SENT_TOO_BIG) {

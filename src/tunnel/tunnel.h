@@ -18,13 +18,14 @@ struct tunnel_config {
   void *context;
 };
 
-enum { TUNNEL_QUEUE_PACKETS = 256, TUNNEL_QUEUE_BYTES = 512 << 10 };
+enum { TUNNEL_QUEUE_PACKETS = 1024, TUNNEL_QUEUE_BYTES = 1 << 20 };
 
 struct tunnel_counters {
   uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
   uint64_t fragmented;      /* packets sent in fragments */
   uint64_t too_big;         /* Packet Too Big told to a sender */
   uint64_t dropped_full;    /* the queue was full */
+  uint64_t dropped_late;    /* had waited for too long */
   uint64_t dropped_spoofed; /* inner source or destination not allowed */
   uint64_t dropped_invalid; /* not an IP packet, not a frame of ours */
 };
@@ -36,7 +37,7 @@ int tunnel_new(struct quic_connection *connection, const struct tunnel_config *c
 void tunnel_free(struct tunnel *tunnel);
 
 /* Sends a packet whose destination is the peer (the caller looked it up). Never blocks: what the
- * connection does not take now waits in a bounded queue, from which the oldest goes first when
+ * connection does not take now waits in a send_queue, from which the oldest goes first when
  * full. */
 void tunnel_send(struct tunnel *tunnel, struct span packet);
 

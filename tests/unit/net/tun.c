@@ -11,6 +11,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/rtnetlink.h>
@@ -21,10 +22,16 @@
 #include "net/tun.h"
 #include "net/udp.h"
 
-static struct tun *opened(const char *name) {
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+enum { MTU = 1400 };
+
+static struct tun *opened_with(const char *name, const struct tun_options *options) {
   struct tun *tun = NULL;
   struct error error = {0};
-  int code = tun_open(name, &tun, &error);
+  int code = tun_open_with(name, options, &tun, &error);
   if (code == ERROR_NOT_FOUND || code == ERROR_PERMISSION) {
     print_message("%s\n", error.message);
     skip();
@@ -35,24 +42,33 @@ static struct tun *opened(const char *name) {
   return tun;
 }
 
+static struct tun *opened(const char *name) {
+  const struct tun_options none = {0};
+  return opened_with(name, &none);
+}
+
 static struct ip_address ip(const char *text) {
   struct ip_address parsed;
   assert_int_equal(ip_address_parse(text, &parsed), 0);
   return parsed;
 }
 
-/* Up, with 10.9.0.1/24. */
-static struct tun *opened_up(const char *name) {
-  struct tun *tun = opened(name);
+/* With 10.9.0.1/24. */
+static void bring_up(const struct tun *tun) {
   struct netlink *netlink;
   struct error error = {0};
   struct ip_address own = ip("10.9.0.1");
   assert_int_equal(netlink_open(&netlink, &error), 0);
-  if (netlink_link_up(netlink, tun_index(tun), 1400, &error) != 0 ||
+  if (netlink_link_up(netlink, tun_index(tun), MTU, &error) != 0 ||
       netlink_address_add(netlink, tun_index(tun), &own, 24, &error) != 0) {
     fail_msg("%s", error.message);
   }
   netlink_close(netlink);
+}
+
+static struct tun *opened_up(const char *name) {
+  struct tun *tun = opened(name);
+  bring_up(tun);
   return tun;
 }
 
@@ -259,6 +275,196 @@ static void a_device_deleted_by_somebody_else_is_closed(void **state) {
   tun_close(tun);
 }
 
+/* --- offloads --- */
+
+static struct tun *opened_with_offloads(unsigned needed) {
+  const struct tun_options options = {.offload = true};
+  struct tun *tun = opened_with("test0", &options);
+  if ((tun_offloads(tun) & needed) != needed) {
+    tun_close(tun);
+    skip();
+  }
+  bring_up(tun);
+  return tun;
+}
+
+static void a_device_has_no_offloads_unless_asked(void **state) {
+  namespace_need(state);
+  struct tun *tun = opened("test0");
+  assert_int_equal(tun_offloads(tun), 0);
+  tun_close(tun);
+}
+
+static void super_packets_of_tcp_need_checksums_left_out(void **state) {
+  namespace_need(state);
+  struct tun *tun = opened_with_offloads(TUN_OFFLOADS_CHECKSUM);
+  unsigned offloads = tun_offloads(tun);
+  assert_int_equal(offloads & ~7U, 0);
+  assert_true((offloads & TUN_OFFLOADS_UDP) == 0 || (offloads & TUN_OFFLOADS_TCP) != 0);
+  tun_close(tun);
+}
+
+static void a_device_has_as_many_queues_as_one_opens(void **state) {
+  namespace_need(state);
+  const struct tun_options options = {.offload = true, .multi_queue = true};
+  struct tun *first = opened_with("test0", &options), *second, *third;
+  struct error error = {0};
+  assert_int_equal(tun_queue_open(first, &second, &error), 0);
+  assert_int_equal(tun_queue_open(second, &third, &error), 0);
+  assert_int_equal(tun_index(third), tun_index(first));
+  assert_int_equal(tun_offloads(third), tun_offloads(first));
+  tun_close(first);
+  assert_int_equal(if_nametoindex("test0"), tun_index(second));
+  tun_close(second);
+  tun_close(third);
+  assert_int_equal(if_nametoindex("test0"), 0);
+}
+
+static void a_device_for_one_queue_gets_no_second(void **state) {
+  namespace_need(state);
+  struct tun *tun = opened("test0"), *queue;
+  struct error error = {0};
+  assert_int_equal(tun_queue_open(tun, &queue, &error), ERROR_INVALID);
+  tun_close(tun);
+}
+
+static void a_queue_of_a_deleted_device_is_no_new_device(void **state) {
+  namespace_need(state);
+  const struct tun_options options = {.multi_queue = true};
+  struct tun *tun = opened_with("test0", &options), *queue;
+  struct error error = {0};
+  link_delete(tun_index(tun));
+  assert_int_equal(tun_queue_open(tun, &queue, &error), ERROR_CLOSED);
+  assert_int_equal(if_nametoindex("test0"), 0);
+  tun_close(tun);
+}
+
+static void a_packet_may_be_written_in_pieces(void **state) {
+  namespace_need(state);
+  struct tun *tun = opened_up("test0");
+  struct udp_socket *socket = opened_socket();
+  struct datagram datagram = datagram_to(udp_socket_port(socket));
+  const uint8_t *bytes = (const uint8_t *)&datagram;
+  const struct span pieces[] = {{bytes, 20}, {bytes + 20, 0}, {bytes + 20, 9}, {bytes + 29, 4}};
+  const struct tun_offload none = {0};
+  assert_int_equal(tun_write_super(tun, pieces, 4, &none), 0);
+  wait_readable(udp_socket_descriptor(socket));
+  struct span many[TUN_SPANS_MAX + 1] = {{0}};
+  assert_int_equal(tun_write_super(tun, many, TUN_SPANS_MAX + 1, &none), ERROR_LIMIT);
+  udp_socket_close(socket);
+  tun_close(tun);
+}
+
+static void an_offload_that_contradicts_its_packet_is_not_taken(void **state) {
+  namespace_need(state);
+  struct tun *tun = opened_up("test0");
+  struct datagram datagram = datagram_to(9);
+  const struct span packet = {(const uint8_t *)&datagram, sizeof(datagram)};
+  const struct tun_offload no_size = {.kind = TUN_OFFLOAD_TCP_IPV4, .header_size = 28};
+  assert_int_equal(tun_write_super(tun, &packet, 1, &no_size), ERROR_INVALID);
+  const struct tun_offload outside = {
+      .needs_checksum = true, .checksum_start = 20, .checksum_offset = 100};
+  assert_int_equal(tun_write_super(tun, &packet, 1, &outside), ERROR_INVALID);
+  tun_close(tun);
+}
+
+/* To and from change places: no checksum notices. What the host sends to its neighbour comes back
+ * to it as the neighbour's. */
+static void swap_hosts(uint8_t *packet) {
+  uint8_t source[4];
+  memcpy(source, packet + 12, 4);
+  memcpy(packet + 12, packet + 16, 4);
+  memcpy(packet + 16, source, 4);
+}
+
+/* Returns how many super-packets there were. */
+static size_t reflect(struct tun *tun) {
+  static uint8_t packet[TUN_PACKET_MAX];
+  size_t size, super_packets = 0;
+  struct tun_offload offload;
+  int code;
+  while ((code = tun_read_super(tun, packet, sizeof(packet), &size, &offload)) == 0) {
+    if (offload.kind != TUN_OFFLOAD_NONE) {
+      assert_int_equal(offload.kind, TUN_OFFLOAD_UDP);
+      assert_true(offload.needs_checksum);
+      assert_true(size > MTU);
+      super_packets++;
+    }
+    const struct span whole = {packet, size};
+    if (packet[0] >> 4 == 4) { /* not the kernel's own IPv6 housekeeping */
+      swap_hosts(packet);
+      assert_int_equal(tun_write_super(tun, &whole, 1, &offload), 0);
+    }
+  }
+  assert_int_equal(code, ERROR_AGAIN);
+  return super_packets;
+}
+
+static uint8_t content_at(size_t offset) {
+  return (uint8_t)(offset * 7 + offset / 251 + offset / 65521);
+}
+
+static struct sockaddr_in endpoint(const char *text, uint16_t port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  struct ip_address parsed = ip(text);
+  memcpy(&address.sin_addr, parsed.bytes, 4);
+  return address;
+}
+
+static int bound_socket(uint16_t port) {
+  struct sockaddr_in address = endpoint("10.9.0.1", port);
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  assert_true(descriptor >= 0);
+  assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof(address)), 0);
+  return descriptor;
+}
+
+static void udp_passes_in_super_packets(void **state) {
+  enum { EACH = 1000, COUNT = 20, LAST = 300 };
+  namespace_need(state);
+  struct tun *tun = opened_with_offloads(TUN_OFFLOADS_UDP);
+  int from = bound_socket(0), to = bound_socket(5001);
+  int each = EACH;
+  assert_int_equal(setsockopt(from, IPPROTO_UDP, UDP_SEGMENT, &each, sizeof(each)), 0);
+  uint8_t data[(COUNT - 1) * EACH + LAST], got[2 * EACH];
+  for (size_t i = 0; i < sizeof(data); i++) {
+    data[i] = content_at(i);
+  }
+  struct sockaddr_in remote = endpoint("10.9.0.2", 5001);
+  assert_int_equal(sendto(from, data, sizeof(data), 0, (struct sockaddr *)&remote, sizeof(remote)),
+                   sizeof(data));
+  do {
+    wait_readable(tun_descriptor(tun));
+  } while (reflect(tun) == 0);
+  for (size_t i = 0; i < COUNT; i++) {
+    wait_readable(to);
+    size_t expected = i + 1 == COUNT ? LAST : EACH;
+    assert_int_equal(recv(to, got, sizeof(got), 0), expected);
+    assert_memory_equal(got, data + i * EACH, expected);
+  }
+  close(from);
+  close(to);
+  tun_close(tun);
+}
+
+static void one_packet_at_a_time_a_super_packet_is_refused(void **state) {
+  namespace_need(state);
+  struct tun *tun = opened_with_offloads(TUN_OFFLOADS_CHECKSUM);
+  int from = bound_socket(0);
+  struct sockaddr_in remote = endpoint("10.9.0.2", 9);
+  assert_int_equal(sendto(from, "x", 1, 0, (struct sockaddr *)&remote, sizeof(remote)), 1);
+  uint8_t data[2000];
+  size_t size;
+  int code;
+  do {
+    wait_readable(tun_descriptor(tun));
+    code = tun_read(tun, data, sizeof(data), &size);
+  } while (code == 0);
+  assert_int_equal(code, ERROR_INVALID);
+  close(from);
+  tun_close(tun);
+}
+
 static void closing_nothing_is_no_error(void **state UNUSED) {
   tun_close(NULL);
 }
@@ -276,6 +482,15 @@ int main(void) {
       cmocka_unit_test(what_is_no_ip_packet_is_not_taken),
       cmocka_unit_test(a_device_that_is_down_takes_nothing),
       cmocka_unit_test(a_device_deleted_by_somebody_else_is_closed),
+      cmocka_unit_test(a_device_has_no_offloads_unless_asked),
+      cmocka_unit_test(super_packets_of_tcp_need_checksums_left_out),
+      cmocka_unit_test(a_device_has_as_many_queues_as_one_opens),
+      cmocka_unit_test(a_device_for_one_queue_gets_no_second),
+      cmocka_unit_test(a_queue_of_a_deleted_device_is_no_new_device),
+      cmocka_unit_test(a_packet_may_be_written_in_pieces),
+      cmocka_unit_test(an_offload_that_contradicts_its_packet_is_not_taken),
+      cmocka_unit_test(udp_passes_in_super_packets),
+      cmocka_unit_test(one_packet_at_a_time_a_super_packet_is_refused),
       cmocka_unit_test(closing_nothing_is_no_error),
   };
   return cmocka_run_group_tests(tests, namespace_enter, NULL);

@@ -23,7 +23,7 @@ static int teardown(void **state UNUSED) {
 /* A packet whose bytes all are `mark`. */
 static int push(size_t size, unsigned mark) {
   memset(bytes, (int)(mark & 0xff), size);
-  return packet_queue_push(&queue, (struct span){.data = bytes, .size = size});
+  return packet_queue_push(&queue, (struct span){.data = bytes, .size = size}, mark);
 }
 
 static void assert_front(size_t size, unsigned mark) {
@@ -54,7 +54,7 @@ static void packets_leave_in_the_order_they_came(void **state UNUSED) {
   assert_int_equal(packet_queue_front(&queue).size, 0);
 }
 
-static void the_oldest_packet_gives_way_to_the_257th(void **state UNUSED) {
+static void the_oldest_packet_gives_way_to_one_too_many(void **state UNUSED) {
   for (unsigned i = 0; i < PACKET_QUEUE_PACKETS; i++) {
     assert_int_equal(push(10, i), 0);
   }
@@ -117,7 +117,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(an_empty_queue_has_no_front, setup, teardown),
       cmocka_unit_test_setup_teardown(packets_leave_in_the_order_they_came, setup, teardown),
-      cmocka_unit_test_setup_teardown(the_oldest_packet_gives_way_to_the_257th, setup, teardown),
+      cmocka_unit_test_setup_teardown(the_oldest_packet_gives_way_to_one_too_many, setup, teardown),
       cmocka_unit_test_setup_teardown(as_many_old_packets_give_way_as_a_new_one_needs, setup,
                                       teardown),
       cmocka_unit_test_setup_teardown(what_the_queue_could_never_hold_is_a_limit, setup, teardown),
