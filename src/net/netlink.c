@@ -153,6 +153,19 @@ int netlink_link_up(struct netlink *netlink, unsigned interface, unsigned mtu,
   }
 }
 
+int netlink_link_queue(struct netlink *netlink, unsigned interface, unsigned packets,
+                       struct error *error) {
+  struct nlmsghdr *header = netlink_begin(netlink, RTM_NEWLINK, NLM_F_ACK);
+  struct ifinfomsg *link = mnl_nlmsg_put_extra_header(header, sizeof(*link));
+  link->ifi_family = AF_UNSPEC;
+  link->ifi_index = (int)interface;
+  mnl_attr_put_u32(header, IFLA_TXQLEN, packets);
+  int status = netlink_execute(netlink, header);
+  return status == 0 ? 0
+                     : error_set_errno(error, status, "cannot let %u packets wait in interface %u",
+                                       packets, interface);
+}
+
 static int address_add_error(int status, unsigned interface, const struct ip_prefix *prefix,
                              struct error *error) {
   char text[ADDRESS_TEXT_SIZE];

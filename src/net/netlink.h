@@ -16,6 +16,9 @@ void netlink_close(struct netlink *netlink);
 
 int netlink_link_up(struct netlink *netlink, unsigned interface, unsigned mtu,
                     struct error *error) MUST_CHECK;
+/* How many packets wait in the interface for whoever takes them, before the kernel drops more. */
+int netlink_link_queue(struct netlink *netlink, unsigned interface, unsigned packets,
+                       struct error *error) MUST_CHECK;
 /* Adds `ip`/`length` to the interface, with the connected route that goes with it; IPv6 without
  * duplicate address detection, since NMS gives each address once. */
 int netlink_address_add(struct netlink *netlink, unsigned interface, const struct ip_address *ip,

@@ -2,6 +2,10 @@
 
 #include "node/link.h"
 
+/* Small packets come faster than a busy processor lets us run: 20 ms of 1,200-byte packets at 1
+ * Gbit/s, where the kernel's own 500 are 5. */
+enum { INTERFACE_QUEUE_PACKETS = 2000 };
+
 int interface_open(struct netlink *netlink, const struct interface_config *config, struct tun **out,
                    struct error *error) {
   struct tun *tun;
@@ -12,6 +16,7 @@ int interface_open(struct netlink *netlink, const struct interface_config *confi
   unsigned index = tun_index(tun);
   /* Up first: an IPv6 address on a link that is down would stay tentative for a moment. */
   (void)((code = netlink_link_up(netlink, index, LINK_MTU, error)) ||
+         (code = netlink_link_queue(netlink, index, INTERFACE_QUEUE_PACKETS, error)) ||
          (code = netlink_address_add(netlink, index, &config->ipv6, config->ipv6_prefix.length,
                                      error)));
   if (!code && config->with_ipv4)

@@ -136,6 +136,23 @@ static void a_link_comes_up_with_its_mtu(void **state) {
   tun_close(tun);
 }
 
+static void as_many_packets_wait_as_one_wants(void **state) {
+  namespace_need(state);
+  struct tun *tun = device("test0");
+  struct netlink *netlink = opened();
+  struct error error = {0};
+  assert_int_equal(netlink_link_queue(netlink, tun_index(tun), 1234, &error), 0);
+  struct ifreq request = {.ifr_name = "test0"};
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(ioctl(descriptor, SIOCGIFTXQLEN, &request), 0);
+  assert_int_equal(request.ifr_qlen, 1234);
+  close(descriptor);
+  assert_int_not_equal(netlink_link_queue(netlink, NOWHERE, 1234, &error), 0);
+  assert_non_null(strstr(error.message, "1234"));
+  netlink_close(netlink);
+  tun_close(tun);
+}
+
 static void an_mtu_that_cannot_be_is_named(void **state) {
   namespace_need(state);
   struct tun *tun = device("test0");
@@ -345,6 +362,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(interfaces_that_are_down_have_no_addresses_to_tell),
       cmocka_unit_test(a_link_comes_up_with_its_mtu),
+      cmocka_unit_test(as_many_packets_wait_as_one_wants),
       cmocka_unit_test(an_mtu_that_cannot_be_is_named),
       cmocka_unit_test(an_ipv4_address_brings_its_route),
       cmocka_unit_test(an_ipv6_address_can_be_used_at_once),
