@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
+#include "base/clock.h"
 #include "node/message.h"
 
 struct node_name names_of(const struct peer *peer) {
@@ -36,32 +38,52 @@ int names_parse(const struct names *names, const char *text, struct names_subjec
   return code;
 }
 
+static uint64_t time_now(const struct names *names) {
+  return names->now ? names->now(names->context) : clock_now();
+}
+
 /* --- looking only --- */
 
 /* Either a person or the resolver awaits the answer. */
 struct look_up {
-  struct names *names;
-  struct names_subject subject;
   node_resolve_callback callback;
   void *context;
   struct resolver_query *query;
+  struct look_up *next;
 };
 
-static void answer_query(const struct names *names, struct resolver_query *query, int code,
+/* A question under way to NMS, for all who ask the same meanwhile. */
+struct names_request {
+  struct names *names;
+  struct names_subject subject;
+  struct look_up *look_ups;
+  struct names_request *next;
+};
+
+static void answer_query(bool with_ipv4, struct resolver_query *query, int code,
                          const struct node_name *name) {
   if (code)
     resolver_answer(query, code, NULL, NULL, NULL);
   else
-    resolver_answer(query, 0, name->fqdn, names->with_ipv4 ? &name->ipv4 : NULL, &name->ipv6);
+    resolver_answer(query, 0, name->fqdn, with_ipv4 ? &name->ipv4 : NULL, &name->ipv6);
 }
 
-static void look_up_end(struct look_up *look_up, int code, const struct node_name *name,
+/* The last act of whoever does it: whom we tell may ask again, or take the node down. */
+static void request_end(struct names_request *request, int code, const struct node_name *name,
                         const struct error *error) {
-  if (look_up->query)
-    answer_query(look_up->names, look_up->query, code, name);
-  else
-    look_up->callback(code, code ? NULL : name, code ? error : NULL, look_up->context);
-  free(look_up);
+  bool with_ipv4 = request->names->with_ipv4;
+  struct look_up *due = request->look_ups;
+  LL_DELETE(request->names->requests, request);
+  free(request);
+  while (due) {
+    struct look_up *look_up = due;
+    due = due->next;
+    if (look_up->query)
+      answer_query(with_ipv4, look_up->query, code, name);
+    else
+      look_up->callback(code, code ? NULL : name, code ? error : NULL, look_up->context);
+    free(look_up);
+  }
 }
 
 static const char *subject_fqdn(const struct names_subject *subject) {
@@ -69,28 +91,27 @@ static const char *subject_fqdn(const struct names_subject *subject) {
 }
 
 /* NMS cannot say just now: what we know serves. */
-static void look_up_known(struct look_up *look_up, int code, const struct error *error) {
-  struct names *names = look_up->names;
-  const struct peer *peer =
-      names->peers
-          ? peers_known(names->peers, subject_fqdn(&look_up->subject), &look_up->subject.address)
-          : NULL;
-  if (peer) {
-    struct node_name name = names_of(peer);
-    look_up_end(look_up, 0, &name, NULL);
-  } else {
-    look_up_end(look_up, code, NULL, error);
-  }
+static void request_failed(struct names_request *request, int code, const struct error *error) {
+  struct names *names = request->names;
+  const char *fqdn = subject_fqdn(&request->subject);
+  const struct ip_address *address = &request->subject.address;
+  const struct peer *peer = names->peers ? peers_known(names->peers, fqdn, address) : NULL;
+  struct node_name name = {0};
+  if (peer)
+    name = names_of(peer);
+  bool found = peer || name_cache_find(&names->cache, fqdn, address, time_now(names), &name) ==
+                           NAME_CACHE_FOUND;
+  request_end(request, found ? 0 : code, &name, error);
 }
 
-static int read_response(const struct look_up *look_up, const control_message *reply,
+static int read_response(const struct names_request *request, const control_message *reply,
                          struct node_name *name, struct error *error) {
   *name = (struct node_name){0};
   if (reply->body_case != CYPHONIC__MESSAGE__BODY_NAME_RESPONSE)
     return error_set(error, ERROR_PROTOCOL, "NMS answered the NameRequest with another message");
   const Cyphonic__NameResponse *response = reply->name_response;
-  const struct names_subject *subject = &look_up->subject;
-  if (!fqdn_is_valid(response->fqdn, look_up->names->domain) ||
+  const struct names_subject *subject = &request->subject;
+  if (!fqdn_is_valid(response->fqdn, request->names->domain) ||
       message_ip(&response->ipv4, 4, &name->ipv4) || message_ip(&response->ipv6, 6, &name->ipv6))
     return error_set(error, ERROR_PROTOCOL, "NMS answered without a name or addresses");
   snprintf(name->fqdn, sizeof name->fqdn, "%s", response->fqdn);
@@ -103,41 +124,80 @@ static int read_response(const struct look_up *look_up, const control_message *r
   return 0;
 }
 
-static void looked_up(UNUSED struct control *control, int code, const control_message *reply,
-                      const struct error *error, void *context) {
-  struct look_up *look_up = context;
+static void answered(UNUSED struct control *control, int code, const control_message *reply,
+                     const struct error *error, void *context) {
+  struct names_request *request = context;
+  struct names *names = request->names;
   struct error fault = {0};
   struct node_name name = {0};
   if (code) {
     fault = *error;
-    if (message_refusal(reply) == CYPHONIC__ERROR__CODE__NAME_UNKNOWN) {
-      look_up_end(look_up, ERROR_NOT_FOUND, NULL, &fault);
+    if (message_refusal(reply) != CYPHONIC__ERROR__CODE__NAME_UNKNOWN) {
+      request_failed(request, code, &fault);
       return;
     }
-    look_up_known(look_up, code, &fault);
+    name_cache_put_absent(&names->cache, subject_fqdn(&request->subject), &request->subject.address,
+                          time_now(names));
+    request_end(request, ERROR_NOT_FOUND, NULL, &fault);
     return;
   }
-  code = read_response(look_up, reply, &name, &fault);
-  look_up_end(look_up, code, &name, &fault);
+  code = read_response(request, reply, &name, &fault);
+  if (!code)
+    name_cache_put(&names->cache, &name, time_now(names));
+  request_end(request, code, &name, &fault);
 }
 
-static void look_up_start(struct look_up *look_up) {
-  struct names *names = look_up->names;
-  Cyphonic__NameRequest request = CYPHONIC__NAME_REQUEST__INIT;
-  if (look_up->subject.fqdn[0] != '\0') {
-    request.what_case = CYPHONIC__NAME_REQUEST__WHAT_FQDN;
-    request.fqdn = look_up->subject.fqdn;
+static void request_send(struct names_request *request) {
+  struct names *names = request->names;
+  Cyphonic__NameRequest body = CYPHONIC__NAME_REQUEST__INIT;
+  if (request->subject.fqdn[0] != '\0') {
+    body.what_case = CYPHONIC__NAME_REQUEST__WHAT_FQDN;
+    body.fqdn = request->subject.fqdn;
   } else {
-    request.what_case = CYPHONIC__NAME_REQUEST__WHAT_ADDRESS;
-    request.address = message_bytes(&look_up->subject.address);
+    body.what_case = CYPHONIC__NAME_REQUEST__WHAT_ADDRESS;
+    body.address = message_bytes(&request->subject.address);
   }
   control_message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_NAME_REQUEST;
-  message.name_request = &request;
+  message.name_request = &body;
   struct error error = {0};
-  int code = names->ask(&message, looked_up, look_up, &error, names->context);
+  int code = names->ask(&message, answered, request, &error, names->context);
   if (code)
-    look_up_known(look_up, code, &error);
+    request_failed(request, code, &error);
+}
+
+static struct names_request *request_find(const struct names *names,
+                                          const struct names_subject *subject) {
+  struct names_request *request;
+  LL_FOREACH(names->requests, request) {
+    if (strcmp(request->subject.fqdn, subject->fqdn) == 0 &&
+        ip_address_equal(&request->subject.address, &subject->address))
+      return request;
+  }
+  return NULL;
+}
+
+/* ERROR_NO_MEMORY: nobody is told. */
+static int look_up_start(struct names *names, const struct names_subject *subject,
+                         const struct look_up *as) {
+  struct names_request *request = request_find(names, subject);
+  struct look_up *look_up = calloc(1, sizeof *look_up);
+  if (!look_up)
+    return ERROR_NO_MEMORY;
+  *look_up = *as;
+  if (request) {
+    LL_APPEND(request->look_ups, look_up);
+    return 0;
+  }
+  request = calloc(1, sizeof *request);
+  if (!request) {
+    free(look_up);
+    return ERROR_NO_MEMORY;
+  }
+  *request = (struct names_request){.names = names, .subject = *subject, .look_ups = look_up};
+  LL_PREPEND(names->requests, request);
+  request_send(request);
+  return 0;
 }
 
 void names_resolve(struct names *names, const char *text, node_resolve_callback callback,
@@ -150,33 +210,55 @@ void names_resolve(struct names *names, const char *text, node_resolve_callback 
     callback(0, &name, NULL, context);
     return;
   }
-  struct look_up *look_up = code ? NULL : calloc(1, sizeof *look_up);
-  if (!code && !look_up)
+  struct look_up look_up = {.callback = callback, .context = context};
+  if (!code && look_up_start(names, &subject, &look_up))
     code = error_set(&error, ERROR_NO_MEMORY, "no memory to resolve a name");
-  if (code) {
+  if (code)
     callback(code, NULL, &error, context);
-    return;
-  }
-  *look_up = (struct look_up){
-      .names = names, .subject = subject, .callback = callback, .context = context};
-  look_up_start(look_up);
 }
 
 /* --- the resolver's questions --- */
 
+/* A peer's certificate proves its name and addresses; what NMS said holds for a while. */
+static const struct peer *peer_fresh(struct names *names, const struct names_subject *subject) {
+  const struct peer *peer = peers_known(names->peers, subject_fqdn(subject), &subject->address);
+  bool fresh =
+      peer && (peer->state == PEER_UP || peer_now(peer) - peer->named <= PEERS_NAME_LIFETIME);
+  return fresh ? peer : NULL;
+}
+
+static enum name_cache_result find_known(struct names *names, const struct names_subject *subject,
+                                         struct node_name *name) {
+  const struct peer *peer = peer_fresh(names, subject);
+  if (peer) {
+    *name = names_of(peer);
+    return NAME_CACHE_FOUND;
+  }
+  return name_cache_find(&names->cache, subject_fqdn(subject), &subject->address, time_now(names),
+                         name);
+}
+
 static void query_look_up(struct names *names, struct resolver_query *query,
                           const struct dns_question *question) {
-  struct look_up *look_up = calloc(1, sizeof *look_up);
-  if (!look_up) {
-    resolver_answer(query, ERROR_NO_MEMORY, NULL, NULL, NULL);
+  struct names_subject subject = {0};
+  if (question->kind == DNS_REVERSE)
+    subject.address = question->address;
+  else
+    snprintf(subject.fqdn, sizeof subject.fqdn, "%s", question->name);
+  struct node_name name;
+  struct look_up look_up = {.query = query};
+  switch (find_known(names, &subject, &name)) {
+  case NAME_CACHE_FOUND:
+    answer_query(names->with_ipv4, query, 0, &name);
+    return;
+  case NAME_CACHE_ABSENT:
+    answer_query(names->with_ipv4, query, ERROR_NOT_FOUND, NULL);
+    return;
+  case NAME_CACHE_UNKNOWN:
+    if (look_up_start(names, &subject, &look_up))
+      answer_query(names->with_ipv4, query, ERROR_NO_MEMORY, NULL);
     return;
   }
-  *look_up = (struct look_up){.names = names, .query = query};
-  if (question->kind == DNS_REVERSE)
-    look_up->subject.address = question->address;
-  else
-    snprintf(look_up->subject.fqdn, sizeof look_up->subject.fqdn, "%s", question->name);
-  look_up_start(look_up);
 }
 
 struct path_query {
@@ -188,10 +270,12 @@ static void path_found(int code, struct peer *peer, UNUSED const struct error *e
                        void *context) {
   struct path_query *path_query = context;
   struct node_name name = code ? (struct node_name){0} : names_of(peer);
-  answer_query(path_query->names, path_query->query, code, &name);
+  answer_query(path_query->names->with_ipv4, path_query->query, code, &name);
   free(path_query);
 }
 
+/* The peers remember for themselves what NMS said, that there is no such name as well, and share
+ * one question. */
 static void query_path(struct names *names, struct resolver_query *query,
                        const struct dns_question *question) {
   struct path_query *path_query = calloc(1, sizeof *path_query);
@@ -211,7 +295,7 @@ void names_answer(struct names *names, struct resolver_query *query,
   } else if (reverse ? is_own_address(names, &question->address)
                      : strcmp(question->name, names->fqdn) == 0) {
     struct node_name name = own_name(names);
-    answer_query(names, query, 0, &name);
+    answer_query(names->with_ipv4, query, 0, &name);
   } else if (reverse) {
     query_look_up(names, query, question);
   } else if (strcmp(question->name, names->domain) == 0) {
