@@ -8,6 +8,7 @@
 
 enum {
   IDLE_TIMEOUT_SECONDS = 60, /* the node keeps its connection alive, for its NAT's sake */
+  OBSERVATION_IDLE_TIMEOUT_SECONDS = 10,
   HANDSHAKE_TIMEOUT_SECONDS = 10,
   REFUSALS_LOGGED = 10, /* lines a minute that a refused node can cause */
   REFUSALS_PERIOD_SECONDS = 60,
@@ -37,6 +38,12 @@ static void answer(struct control *control UNUSED, struct control_exchange *exch
                    const control_message *message, void *context) {
   struct nms_connection *client = context;
   struct nms_request request = {.nms = client->nms, .client = client, .exchange = exchange};
+  if (client->observes_only && message->body_case != CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST) {
+    control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE,
+                   "this port of NMS tells nodes how it sees them, and nothing else; ask at the "
+                   "other");
+    return;
+  }
   switch (message->body_case) {
   case CYPHONIC__MESSAGE__BODY_REGISTRATION_REQUEST:
   case CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST:
@@ -96,14 +103,14 @@ static const struct quic_handler connection_handler = {.closed = connection_clos
                                                        .remote_changed = connection_remote_changed};
 
 /* A connection that gets no handlers is closed by the endpoint. */
-static void accepted(struct quic_connection *connection, void *context) {
-  struct nms_service *nms = context;
+static void enter(struct nms_service *nms, struct quic_connection *connection, bool observes_only) {
   struct nms_connection *client = calloc(1, sizeof(*client));
   if (client == NULL) {
     return;
   }
   client->nms = nms;
   client->connection = connection;
+  client->observes_only = observes_only;
   client->control = control_new(connection, &control_handler, client);
   if (client->control == NULL) {
     free(client);
@@ -115,6 +122,53 @@ static void accepted(struct quic_connection *connection, void *context) {
   }
   nms->connections = client;
   quic_connection_set_handler(connection, &connection_handler, client);
+}
+
+static void accepted(struct quic_connection *connection, void *context) {
+  enter(context, connection, false);
+}
+
+static void accepted_to_observe(struct quic_connection *connection, void *context) {
+  enter(context, connection, true);
+}
+
+static int serve(struct nms_service *nms, struct quic_endpoint *endpoint, unsigned idle_seconds,
+                 void (*accept)(struct quic_connection *connection, void *context),
+                 struct error *error) {
+  const struct quic_service service = {
+      .alpn = NMS_ALPN,
+      .credentials = nms->config.credentials,
+      .trust = nms->config.trust,
+      .peer_purpose = PKI_NODE,
+      .parameters = {.idle_timeout = idle_seconds * NANOSECONDS_PER_SECOND,
+                     .handshake_timeout = HANDSHAKE_TIMEOUT_SECONDS * NANOSECONDS_PER_SECOND},
+      .accepted = accept,
+      .context = nms,
+  };
+  return quic_endpoint_serve(endpoint, &service, error);
+}
+
+static void withdraw_observation(struct nms_service *nms) {
+  if (nms->config.observation_endpoint != NULL) {
+    quic_endpoint_withdraw(nms->config.observation_endpoint, NMS_ALPN);
+  }
+}
+
+/* All but the nodes' own service. */
+static int serve_beside(struct nms_service *nms, struct error *error) {
+  int code = 0;
+  if (nms->config.observation_endpoint != NULL) {
+    code = serve(nms, nms->config.observation_endpoint, OBSERVATION_IDLE_TIMEOUT_SECONDS,
+                 accepted_to_observe, error);
+  }
+  if (code != 0) {
+    return code;
+  }
+  code = nms_relay_service_open(nms, error);
+  if (code != 0) {
+    withdraw_observation(nms);
+  }
+  return code;
 }
 
 static void release(struct nms_service *nms) {
@@ -145,20 +199,10 @@ int nms_service_new(const struct nms_config *config, struct nms_service **out,
     code = store_network_get(config->store, &nms->network, error);
   }
   if (code == 0) {
-    struct quic_service service = {
-        .alpn = NMS_ALPN,
-        .credentials = config->credentials,
-        .trust = config->trust,
-        .peer_purpose = PKI_NODE,
-        .parameters = {.idle_timeout = IDLE_TIMEOUT_SECONDS * NANOSECONDS_PER_SECOND,
-                       .handshake_timeout = HANDSHAKE_TIMEOUT_SECONDS * NANOSECONDS_PER_SECOND},
-        .accepted = accepted,
-        .context = nms,
-    };
-    code = quic_endpoint_serve(config->endpoint, &service, error);
+    code = serve(nms, config->endpoint, IDLE_TIMEOUT_SECONDS, accepted, error);
   }
   if (code == 0) {
-    code = nms_relay_service_open(nms, error);
+    code = serve_beside(nms, error);
     if (code != 0) {
       quic_endpoint_withdraw(config->endpoint, NMS_ALPN);
     }
@@ -176,6 +220,7 @@ void nms_service_free(struct nms_service *nms) {
     return;
   }
   quic_endpoint_withdraw(nms->config.endpoint, NMS_ALPN);
+  withdraw_observation(nms);
   while (nms->connections != NULL) {
     struct nms_connection *client = nms->connections;
     /* Its `closed` comes later, from the loop, when the service is gone. */

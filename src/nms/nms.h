@@ -28,11 +28,14 @@ struct nms_config {
   const struct pki_credentials *credentials; /* of purpose PKI_NMS */
   const struct pki_trust *trust;
   int64_t (*wall)(void); /* NULL: clock_wall */
+  /* On another port, which nodes are told of: answers ObservationRequest alone, so that a node
+   * which knows no other server learns how its NAT maps. NULL: none. */
+  struct quic_endpoint *observation_endpoint;
 };
 
 int nms_service_new(const struct nms_config *config, struct nms_service **nms,
                     struct error *error) MUST_CHECK;
-/* Withdraws its service from the endpoint and closes its connections. */
+/* Withdraws its services from the endpoints and closes its connections. */
 void nms_service_free(struct nms_service *nms);
 
 #endif

@@ -35,6 +35,7 @@ static void reply_registration(struct nms_request *request, const struct view_si
   response.observed = &observed;
   response.behind_nat = side->behind_nat;
   response.route_id = route_id;
+  response.observation_port = nms_observation_port(request->nms);
   struct relay_message relays[RELAYS_LISTED_MAX];
   Cyphonic__RelayAddress listed[RELAYS_LISTED_MAX], *pointers[RELAYS_LISTED_MAX];
   const struct relay *relay = relay_registry_first(request->nms->relays);
@@ -100,21 +101,40 @@ void nms_answer_registration(struct nms_request *request,
   reply_registration(request, side, entry->route_id);
 }
 
-void nms_answer_observation(struct nms_request *request) {
+uint16_t nms_observation_port(const struct nms_service *nms) {
+  const struct quic_endpoint *endpoint = nms->config.observation_endpoint;
+  if (endpoint == NULL) {
+    return 0;
+  }
+  uint16_t port = quic_endpoint_port(endpoint, 4);
+  return port != 0 ? port : quic_endpoint_port(endpoint, 6);
+}
+
+/* Keeps what is seen as the node's address; false without memory. */
+static bool observe(struct nms_request *request, const struct address *observed) {
   struct nms_service *nms = request->nms;
-  struct address observed = quic_connection_remote(request->client->connection);
   const struct directory_entry *entry =
-      directory_observe(nms->directory, &request->device, &observed, nms_seconds(request->client));
+      directory_observe(nms->directory, &request->device, observed, nms_seconds(request->client));
   if (entry == NULL) {
-    refuse_memory(request);
-    return;
+    return false;
   }
   if (entry->control != NULL) { /* before that it is not known whether a NAT is in between */
-    record(nms, entry, observed.ip.family);
+    record(nms, entry, observed->ip.family);
+  }
+  return true;
+}
+
+void nms_answer_observation(struct nms_request *request) {
+  struct address observed = quic_connection_remote(request->client->connection);
+  /* At the observation port the NAT may show a port of its own for us, where no peer gets in. */
+  if (!request->client->observes_only && !observe(request, &observed)) {
+    refuse_memory(request);
+    return;
   }
   Cyphonic__Endpoint endpoint = nms_message_endpoint(&observed);
   Cyphonic__ObservationResponse response = CYPHONIC__OBSERVATION_RESPONSE__INIT;
   response.observed = &endpoint;
+  response.observation_port = nms_observation_port(request->nms);
   Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE;
   message.observation_response = &response;

@@ -12,6 +12,7 @@ struct nms_connection {
   struct nms_service *nms;
   struct quic_connection *connection;
   struct control *control;
+  bool observes_only; /* came to the observation port */
   struct nms_connection *previous, *next;
 };
 
@@ -57,6 +58,8 @@ bool nms_admit(struct nms_request *request);
 void nms_answer_registration(struct nms_request *request,
                              const Cyphonic__RegistrationRequest *message);
 void nms_answer_observation(struct nms_request *request);
+/* 0: there is none. */
+uint16_t nms_observation_port(const struct nms_service *nms);
 /* The peer of a registered connection is seen from another address (NAT rebinding, migration). */
 void nms_remote_changed(struct nms_connection *client);
 

@@ -25,8 +25,9 @@ struct probe {
   struct dial *dial;
   struct quic_connection *connection;
   struct control *control;
-  unsigned questions; /* answered */
-  bool done;          /* the result is known */
+  unsigned questions;        /* answered */
+  uint16_t observation_port; /* that NMS told of; 0: none */
+  bool done;                 /* the result is known */
 };
 
 struct netcheck {
@@ -36,6 +37,7 @@ struct netcheck {
   size_t count, undone, open; /* probes; open: not yet off the endpoint */
   uv_timer_t start;           /* so that the callback comes from the loop if nothing can be tried */
   bool start_open;
+  bool second_ports; /* have been looked at, where it was worth it */
   size_t relay_count;
   char relay_name[NETCHECK_RELAYS_MAX][PKI_NAME_SIZE];
   struct probe probe[NETCHECK_RESULTS_MAX];
@@ -58,9 +60,17 @@ static uint16_t own_port(const struct netcheck *netcheck) {
   return port != 0 ? port : quic_endpoint_port(netcheck->target.endpoint, 4);
 }
 
+static void add_second_ports(struct netcheck *netcheck);
+
 static void finish_if_done(struct netcheck *netcheck) {
   if (netcheck->undone > 0 || netcheck->callback == NULL)
     return;
+  if (!netcheck->second_ports) {
+    netcheck->second_ports = true;
+    add_second_ports(netcheck);
+    if (netcheck->undone > 0)
+      return;
+  }
   netcheck_callback callback = netcheck->callback;
   netcheck->callback = NULL;
   callback(netcheck_report(netcheck->result, netcheck->count, own_port(netcheck)),
@@ -113,8 +123,11 @@ static void answered(UNUSED struct control *control, int code, const control_mes
     done(probe, error->message);
   } else {
     if (!code && reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
-        !message_endpoint(reply->observation_response->observed, &observed))
+        !message_endpoint(reply->observation_response->observed, &observed)) {
+      uint32_t port = reply->observation_response->observation_port;
       probe->result->observed = observed;
+      probe->observation_port = port <= UINT16_MAX ? (uint16_t)port : 0;
+    }
     struct error fault = {0};
     if (++probe->questions < QUESTIONS && ask(probe, &fault) == 0)
       return;
@@ -201,6 +214,33 @@ static void add_service(struct netcheck *netcheck, const char *service, const ch
     for (size_t j = 0; j < sizeof families / sizeof *families; j++)
       if (may_have(addresses->item[i].host, families[j]))
         add(netcheck, service, alpn, purpose, &addresses->item[i], families[j]);
+}
+
+static bool is_behind_nat(const struct netcheck_result *result) {
+  return ip_address_is_set(&result->observed.ip) &&
+         !ip_address_equal(&result->local.ip, &result->observed.ip);
+}
+
+/* One for each IP version: only where a NAT is in between, and only if other servers do not tell
+ * already how it maps, since this port may be closed and is not missed then. */
+static void add_second_ports(struct netcheck *netcheck) {
+  static const int families[] = {4, 6};
+  size_t count = netcheck->count;
+  for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+    if (netcheck_mapping(netcheck->result, count, families[i]) != NETCHECK_MAPPING_UNKNOWN)
+      continue;
+    for (size_t j = 0; j < count; j++) {
+      const struct netcheck_result *told = &netcheck->result[j];
+      if (told->family != families[i] || netcheck->probe[j].observation_port == 0 ||
+          !is_behind_nat(told))
+        continue;
+      struct service_address where = {.port = netcheck->probe[j].observation_port};
+      char host[ADDRESS_TEXT_SIZE];
+      snprintf(where.host, sizeof where.host, "%s", ip_address_text(&told->remote.ip, host));
+      add(netcheck, "NMS", NMS_ALPN, PKI_NMS, &where, families[i]);
+      break;
+    }
+  }
 }
 
 static void started(uv_timer_t *timer) {

@@ -1,5 +1,6 @@
 /* `cyphonic netcheck`: tries every server address over both IP versions from the node's own socket,
- * so that what answers and how it sees us is what holds for tunnels too. */
+ * so that what answers and how it sees us is what holds for tunnels too. Where that leaves open how
+ * a NAT maps, NMS's observation port is tried as well. */
 #ifndef CYPHONIC_NODE_NETCHECK_H
 #define CYPHONIC_NODE_NETCHECK_H
 

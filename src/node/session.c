@@ -41,6 +41,12 @@ struct session {
   struct relay_finding findings[RELAY_SURVEY_MAX];
   size_t finding_count;
   struct address nms_seen[2]; /* whose answers `observed` is of */
+  uint16_t observation_port;  /* of NMS; 0: none */
+  struct errand *look;        /* at the observation port */
+  /* That port, and how NMS saw us when we last asked there, so as not to ask again for the same. */
+  struct address looked_at, looked_from;
+  struct address look_observed;  /* there; family 0: it does not answer */
+  struct address told_elsewhere; /* in the registration sent last; family 0: nothing */
 };
 
 /* Index of a family's slot. */
@@ -60,6 +66,114 @@ static void fail(struct session *session, const struct error *error, bool perman
   session->handler->failed(error, permanent, session->context);
 }
 
+static void request_observation(control_message *message,
+                                Cyphonic__ObservationRequest *observation) {
+  cyphonic__observation_request__init(observation);
+  cyphonic__message__init(message);
+  message->body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
+  message->observation_request = observation;
+}
+
+static void register_now(struct session *session);
+
+static struct dial_target nms_target(const struct session *session) {
+  struct dial_target target = session->config.target;
+  target.alpn = NMS_ALPN;
+  target.purpose = PKI_NMS;
+  target.parameters = (struct quic_parameters){.idle_timeout = NMS_IDLE_TIMEOUT,
+                                               .keep_alive = session->config.keep_alive};
+  return target;
+}
+
+/* For a connection that is closed as soon as it has answered. */
+static struct dial_target nms_errand_target(const struct session *session, int family) {
+  struct dial_target target = nms_target(session);
+  target.parameters.keep_alive = 0;
+  target.family = family;
+  return target;
+}
+
+/* --- how our NAT maps --- */
+
+/* Over IPv4, from another address or port than NMS's: that tells how our NAT maps. */
+static bool sees_us_elsewhere(const struct session *session, const struct relay_finding *finding) {
+  return finding->observed.ip.family == 4 &&
+         !address_equal(&finding->remote, &session->nms_seen[slot(4)]);
+}
+
+/* What is to be told of it. A TRS at another address comes first: a NAT may map by address alone,
+ * which NMS's other port does not show. */
+static struct address observed_elsewhere(const struct session *session) {
+  for (size_t i = session->finding_count; i > 0; i--)
+    if (sees_us_elsewhere(session, &session->findings[i - 1]))
+      return session->findings[i - 1].observed;
+  return session->look_observed;
+}
+
+static void look_end(struct session *session) {
+  if (session->look)
+    errand_cancel(session->look);
+  session->look = NULL;
+}
+
+/* The next time is to be asked anew. */
+static void look_forget(struct session *session) {
+  look_end(session);
+  session->looked_at = session->looked_from = session->look_observed = (struct address){0};
+}
+
+static void tell_elsewhere(struct session *session) {
+  struct address elsewhere = observed_elsewhere(session);
+  if (session->state == NMS_REGISTERED && !address_equal(&elsewhere, &session->told_elsewhere))
+    register_now(session); /* otherwise the registration to come tells */
+}
+
+static void looked(int code, const control_message *reply, UNUSED const struct address *server,
+                   const struct error *error, void *context) {
+  struct session *session = context;
+  session->look = NULL;
+  struct address observed;
+  if (code)
+    log_debug(session->config.target.log, "observation-port-silent", "error=\"%s\"",
+              error->message);
+  else if (reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
+           !message_endpoint(reply->observation_response->observed, &observed) &&
+           observed.ip.family == 4)
+    session->look_observed = observed;
+  tell_elsewhere(session);
+}
+
+/* Asks at NMS's other port how it sees us, unless it was asked already and nothing has changed.
+ * Where it does not answer nothing is known of the NAT, and nothing else is lost. */
+static void look_elsewhere(struct session *session) {
+  size_t ipv4 = slot(4);
+  struct address place = {.ip = session->nms_seen[ipv4].ip, .port = session->observation_port};
+  const struct address *from = &session->observed[ipv4];
+  bool useful = place.port != 0 && ip_address_is_set(&place.ip) && ip_address_is_set(&from->ip) &&
+                session->behind_nat[ipv4];
+  if (useful && address_equal(&place, &session->looked_at) &&
+      address_equal(from, &session->looked_from))
+    return;
+  look_forget(session);
+  if (useful) {
+    char host[ADDRESS_TEXT_SIZE];
+    struct service_addresses places = {0};
+    (void)service_addresses_add(&places, ip_address_text(&place.ip, host), place.port);
+    Cyphonic__ObservationRequest request;
+    control_message message;
+    request_observation(&message, &request);
+    struct dial_target target = nms_errand_target(session, 4);
+    struct error error = {0};
+    session->looked_at = place;
+    session->looked_from = *from;
+    if (!errand_start(&target, &places, &message, looked, NULL, session, &session->look, &error))
+      return;
+    session->look = NULL;
+    log_debug(target.log, "observation-port-skipped", "error=\"%s\"", error.message);
+  }
+  tell_elsewhere(session);
+}
+
 /* --- the other IP version --- */
 
 static void observed_other(int code, const control_message *reply, const struct address *server,
@@ -73,16 +187,8 @@ static void observed_other(int code, const control_message *reply, const struct 
              !message_endpoint(reply->observation_response->observed, &observed)) {
     learn_observed(session, &observed);
     session->nms_seen[slot(server->ip.family)] = *server;
+    look_elsewhere(session);
   }
-}
-
-static struct dial_target nms_target(const struct session *session) {
-  struct dial_target target = session->config.target;
-  target.alpn = NMS_ALPN;
-  target.purpose = PKI_NMS;
-  target.parameters = (struct quic_parameters){.idle_timeout = NMS_IDLE_TIMEOUT,
-                                               .keep_alive = session->config.keep_alive};
-  return target;
 }
 
 /* Best effort: NMS works with the addresses we told it if it cannot be reached this way too. */
@@ -96,13 +202,10 @@ static void observe_other(struct session *session) {
   session->observation = NULL;
   if (!host_addresses_have_family(&session->registered, other))
     return;
-  Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
-  control_message message = CYPHONIC__MESSAGE__INIT;
-  message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
-  message.observation_request = &request;
-  struct dial_target target = nms_target(session);
-  target.parameters.keep_alive = 0;
-  target.family = other;
+  Cyphonic__ObservationRequest request;
+  control_message message;
+  request_observation(&message, &request);
+  struct dial_target target = nms_errand_target(session, other);
   struct error error = {0};
   if (errand_start(&target, &session->config.nms, &message, observed_other, NULL, session,
                    &session->observation, &error)) {
@@ -112,8 +215,6 @@ static void observe_other(struct session *session) {
 }
 
 /* --- registration --- */
-
-static void register_now(struct session *session);
 
 static int read_registration(struct session *session, const control_message *reply,
                              struct session_registration *registration, struct error *error) {
@@ -148,6 +249,8 @@ static int read_registration(struct session *session, const control_message *rep
                                  !address_equal(&observed, &session->surveyed_from);
   session->relays = relays;
   session->surveyed_from = observed;
+  session->observation_port =
+      response->observation_port <= UINT16_MAX ? (uint16_t)response->observation_port : 0;
   return 0;
 }
 
@@ -192,17 +295,15 @@ static void registration_answered(UNUSED struct control *control, int code,
   take_route_id(session, reply->registration_response->route_id);
   cloud_settled(session->nms);
   observe_other(session);
+  if (quic_connection_remote(cloud_connection(session->nms)).ip.family == 4)
+    look_elsewhere(session); /* otherwise when it is known how NMS sees us over IPv4 */
   session->handler->registered(&registration, session->context);
-}
-
-/* Over IPv4, from another address or port than NMS's: that tells how our NAT maps. */
-static bool sees_us_elsewhere(const struct session *session, const struct relay_finding *finding) {
-  return finding->observed.ip.family == 4 &&
-         !address_equal(&finding->remote, &session->nms_seen[slot(4)]);
 }
 
 static void register_now(struct session *session) {
   session->state = NMS_REGISTERING;
+  if (!host_addresses_equal(&session->addresses, &session->registered))
+    look_forget(session); /* the NAT may be another one */
   session->registered = session->addresses;
   Cyphonic__Endpoint endpoints[HOST_ADDRESSES_MAX], *pointers[HOST_ADDRESSES_MAX];
   Cyphonic__RegistrationRequest request = CYPHONIC__REGISTRATION_REQUEST__INIT;
@@ -226,11 +327,12 @@ static void register_now(struct session *session) {
     reports[i].name = finding->name;
     reports[i].round_trip = microseconds > UINT32_MAX ? UINT32_MAX : (uint32_t)microseconds;
     report_pointers[request.n_relays++] = &reports[i];
-    if (sees_us_elsewhere(session, finding)) {
-      elsewhere.ip = message_bytes(&finding->observed.ip);
-      elsewhere.port = finding->observed.port;
-      request.observed_elsewhere = &elsewhere;
-    }
+  }
+  session->told_elsewhere = observed_elsewhere(session);
+  if (ip_address_is_set(&session->told_elsewhere.ip)) {
+    elsewhere.ip = message_bytes(&session->told_elsewhere.ip);
+    elsewhere.port = session->told_elsewhere.port;
+    request.observed_elsewhere = &elsewhere;
   }
   request.relays = report_pointers;
   request.addresses = pointers;
@@ -249,7 +351,10 @@ static void register_now(struct session *session) {
 /* --- the connection to NMS --- */
 
 static void nms_connected(UNUSED struct cloud *cloud, void *context) {
-  register_now(context);
+  struct session *session = context;
+  if (!ip_address_is_set(&session->look_observed.ip))
+    look_forget(session); /* it did not answer; now it may */
+  register_now(session);
 }
 
 static void nms_lost(UNUSED struct cloud *cloud, const struct error *error, void *context) {
@@ -357,6 +462,7 @@ void session_close(struct session *session) {
   cloud_close(session->nms);
   if (session->observation)
     errand_cancel(session->observation);
+  look_end(session);
   uv_close((uv_handle_t *)&session->head_start, timer_closed);
 }
 

@@ -84,9 +84,12 @@ static int signals_start(struct server *server, struct error *error) {
 
 static void ready_log(const struct server *server) {
   const struct server_services *services = &server->services;
-  log_info(&server->log, "ready", "domain=%s port=%u as=%s nms=%s trs=%s", services->domain,
-           (unsigned)server->access.config.port, services->as != NULL ? "yes" : "no",
-           services->nms != NULL ? "yes" : "no", services->trs != NULL ? "yes" : "no");
+  log_info(&server->log, "ready", "domain=%s port=%u observation_port=%u as=%s nms=%s trs=%s",
+           services->domain, (unsigned)server->access.config.port,
+           services->observation_endpoint != NULL ? (unsigned)server->access.config.observation_port
+                                                  : 0,
+           services->as != NULL ? "yes" : "no", services->nms != NULL ? "yes" : "no",
+           services->trs != NULL ? "yes" : "no");
   sd_notify(0, "READY=1");
 }
 

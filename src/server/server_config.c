@@ -12,6 +12,9 @@ enum { HOUR_SECONDS = 3600, VALIDITY_MAXIMUM = 825 * 24 * HOUR_SECONDS };
 /* Bytes a second; far above what a host can carry. */
 #define RATE_LIMIT_MAXIMUM UINT64_C(1000000000000)
 
+/* No port: the key is not in the file. */
+#define OBSERVATION_PORT_NOT_GIVEN UINT64_MAX
+
 #define FIELD(field) .offset = offsetof(struct server_config, field)
 
 static const struct config_key keys[] = {
@@ -28,6 +31,7 @@ static const struct config_key keys[] = {
      .minimum = HOUR_SECONDS, .maximum = VALIDITY_MAXIMUM},
     {"as", "nms", CONFIG_ADDRESS_LIST, FIELD(nms)},
     {"nms", "enabled", CONFIG_BOOLEAN, FIELD(nms_enabled), .otherwise = "yes"},
+    {"nms", "observation_port", CONFIG_UNSIGNED, FIELD(observation_port), .maximum = UINT16_MAX},
     {"trs", "enabled", CONFIG_BOOLEAN, FIELD(trs_enabled), .otherwise = "yes"},
     {"trs", "public", CONFIG_ADDRESS_LIST, FIELD(trs_public)},
     {"trs", "nms", CONFIG_ADDRESS_LIST, FIELD(trs_nms)},
@@ -52,13 +56,32 @@ static int config_check(const char *name, const struct server_config *config, st
     return error_set(error, ERROR_CONFIG,
                      "%s: none of [as], [nms] and [trs] is enabled: there is nothing to run", name);
   }
+  if (config->nms_enabled && config->observation_port == config->port) {
+    return error_set(error, ERROR_CONFIG,
+                     "%s: [nms] observation_port: %llu is the [server] port already; give another, "
+                     "or 0 for none",
+                     name, (unsigned long long)config->port);
+  }
   return ERROR_NONE;
+}
+
+static uint64_t next_port(uint64_t port) {
+  return port < UINT16_MAX ? port + 1 : port - 1;
+}
+
+static void config_prepare(struct server_config *config) {
+  memset(config, 0, sizeof(*config));
+  config->observation_port = OBSERVATION_PORT_NOT_GIVEN;
 }
 
 static int config_finish(const char *name, int code, struct server_config *config,
                          struct error *error) {
   if (code != ERROR_NONE) {
+    memset(config, 0, sizeof(*config)); /* what it owned is freed */
     return code;
+  }
+  if (config->observation_port == OBSERVATION_PORT_NOT_GIVEN) {
+    config->observation_port = next_port(config->port);
   }
   code = config_check(name, config, error);
   if (code != ERROR_NONE) {
@@ -68,13 +91,13 @@ static int config_finish(const char *name, int code, struct server_config *confi
 }
 
 int server_config_load(const char *path, struct server_config *config, struct error *error) {
-  memset(config, 0, sizeof(*config));
+  config_prepare(config);
   return config_finish(path, config_load(path, keys, KEY_COUNT, config, error), config, error);
 }
 
 int server_config_parse(const char *name, const char *text, struct server_config *config,
                         struct error *error) {
-  memset(config, 0, sizeof(*config));
+  config_prepare(config);
   return config_finish(name, config_parse(name, text, strlen(text), keys, KEY_COUNT, config, error),
                        config, error);
 }

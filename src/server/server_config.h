@@ -21,6 +21,7 @@ struct server_config {
   bool as_enabled, nms_enabled, trs_enabled;
   uint64_t certificate_validity;      /* seconds */
   struct config_addresses nms;        /* what nodes are told; count 0: `public` */
+  uint64_t observation_port;          /* of NMS; 0: none */
   struct config_addresses trs_public; /* count 0: `public` */
   struct config_addresses trs_nms;    /* where this TRS finds NMS; count 0: in this process, or at
                                          `public` where no NMS runs here */

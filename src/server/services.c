@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "nms/allocator.h"
 #include "server/quic_secret.h"
 
@@ -121,13 +122,45 @@ static int as_start(struct server_services *services, struct error *error) {
   return as_service_new(&as, &services->as, error);
 }
 
+/* Nodes do without it: that it cannot be is no reason to stay away. */
+static void observation_start(struct server_services *services) {
+  const struct server_config *config = &services->access->config;
+  if (config->observation_port == 0) {
+    return;
+  }
+  /* Not the main endpoint's: whoever sent a packet of a connection there to this port would get the
+   * token that ends the connection (RFC 9000 section 21.11). */
+  uint8_t secret[QUIC_SECRET_SIZE];
+  random_bytes(secret, sizeof(secret));
+  const struct quic_endpoint_config endpoint = {
+      .loop = services->loop,
+      .log = services->log,
+      .port = (uint16_t)config->observation_port,
+      .ipv4 = config->ipv4,
+      .ipv6 = config->ipv6,
+      .secret = secret,
+      .qlog_folder = config->qlog,
+  };
+  struct error error = {0};
+  if (quic_endpoint_new(&endpoint, &services->observation_endpoint, &error) != ERROR_NONE) {
+    services->observation_endpoint = NULL;
+    log_warning(services->log, "observation-port-unusable",
+                "port=%u consequence=\"nodes may not learn how their NATs map\" "
+                "remedy=\"free the port, or set [nms] observation_port\" cause=\"%s\"",
+                (unsigned)config->observation_port, error.message);
+  }
+  explicit_bzero(secret, sizeof(secret));
+}
+
 static int nms_start(struct server_services *services, struct error *error) {
+  observation_start(services);
   const struct nms_config nms = {
       .endpoint = services->endpoint,
       .log = services->log,
       .store = services->access->store,
       .credentials = services->nms_credentials,
       .trust = services->trust,
+      .observation_endpoint = services->observation_endpoint,
   };
   return nms_service_new(&nms, &services->nms, error);
 }
@@ -218,6 +251,11 @@ void server_services_stop(struct server_services *services, void (*stopped)(void
   services->trs = NULL;
   nms_service_free(services->nms);
   services->nms = NULL;
+  if (services->observation_endpoint != NULL) {
+    /* Whatever it leaves in the loop, the loop waits for. */
+    quic_endpoint_close(services->observation_endpoint, NULL, NULL);
+    services->observation_endpoint = NULL;
+  }
   if (services->endpoint != NULL) {
     quic_endpoint_close(services->endpoint, stopped, context);
     services->endpoint = NULL;

@@ -1,4 +1,4 @@
-/* The parts of a server that its configuration enables, on one endpoint. */
+/* The parts of a server that its configuration enables, on one endpoint, and NMS's second one. */
 #ifndef CYPHONIC_SERVER_SERVICES_H
 #define CYPHONIC_SERVER_SERVICES_H
 
@@ -26,15 +26,16 @@ struct server_services {
   char trs_name[PKI_NAME_SIZE]; /* in its certificate */
   struct public_hosts nms_hosts, trs_hosts, trs_nms_hosts;
   struct quic_endpoint *endpoint;
-  struct as_service *as; /* NULL where it is not enabled, here and below */
+  struct quic_endpoint *observation_endpoint; /* NMS's other port; NULL: none */
+  struct as_service *as;                      /* NULL where it is not enabled, here and below */
   struct nms_service *nms;
   struct trs_service *trs;
 };
 
 /* On failure some may run: stop and clear all the same. */
 int server_services_start(struct server_services *services, struct error *error) MUST_CHECK;
-/* Withdraws all. `stopped` comes from the loop when the endpoint is gone, or before this returns if
- * there was none. */
+/* Withdraws all. `stopped` comes from the loop when the main endpoint is gone, or before this
+ * returns if there was none. */
 void server_services_stop(struct server_services *services, void (*stopped)(void *context),
                           void *context);
 /* Frees what is left when the loop has run out. */
