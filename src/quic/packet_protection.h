@@ -21,7 +21,7 @@ struct packet_protection *packet_protection_new(void);
 void packet_protection_free(struct packet_protection *protection);
 
 /* Derives the 1-RTT keys of `conn`, whose cipher is AES-128-GCM, and installs them; a secret may be
- * NULL if it is not known yet. ERROR_NO_MEMORY, ERROR_TLS. */
+ * NULL if it is not known yet. ERROR_TLS, also without memory. */
 int packet_protection_install(struct packet_protection *protection, ngtcp2_conn *conn,
                               const uint8_t *rx_secret, const uint8_t *tx_secret,
                               size_t secret_size) MUST_CHECK;

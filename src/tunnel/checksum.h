@@ -1,4 +1,4 @@
-/* The Internet checksum (RFC 1071) of what segmentation offload leaves to us. Pure.
+/* The Internet checksum (RFC 1071): of what segmentation offload leaves to us, and of ICMP. Pure.
  *
  * A sum is kept unfolded in 64 bits and in the machine's byte order, which RFC 1071 section 2 (B)
  * allows: bytes of any number are added at once, and only the result is turned round. It has room

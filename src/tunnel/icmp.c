@@ -2,17 +2,17 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "tunnel/checksum.h"
+#include "tunnel/header_layout.h"
 #include "tunnel/ip_packet.h"
 
 enum {
-  IPV4_HEADER = 20,
-  IPV6_HEADER = 40,
   ICMP_HEADER = 8,
+  ICMP_CHECKSUM = 2,
   ICMP_HOP_LIMIT = 64,
   ICMPV4_PACKET_MAX = 576,  /* RFC 1812 section 4.3.2.3 */
   ICMPV4_PRECEDENCE = 0xc0, /* internetwork control: RFC 1812 section 4.3.2.5 */
 
-  IPV4_DONT_FRAGMENT = 0x4000,
   IPV4_OFFSET_MASK = 0x1fff,
 
   ICMPV4_UNREACHABLE = 3,
@@ -139,30 +139,6 @@ static bool may_complain(struct span data, const struct ip_packet *packet,
 
 /* --- building it --- */
 
-/* RFC 1071. `data` starts on an even byte of what is summed. */
-static uint32_t sum_add(uint32_t sum, const uint8_t *data, size_t size) {
-  struct reader reader = reader_init(data, size);
-  while (reader.rest.size >= 2) {
-    sum += reader_u16(&reader);
-  }
-  if (reader.rest.size == 1) {
-    sum += (uint32_t)reader_u8(&reader) << 8;
-  }
-  return sum;
-}
-
-static uint16_t sum_finish(uint32_t sum) {
-  while (sum >> 16 != 0) {
-    sum = (sum & 0xffff) + (sum >> 16);
-  }
-  return (uint16_t)~sum;
-}
-
-static void put_u16(uint8_t *at, uint16_t value) {
-  at[0] = (uint8_t)(value >> 8);
-  at[1] = (uint8_t)value;
-}
-
 static void write_icmp(struct writer *writer, const struct complaint *complaint,
                        struct span quote) {
   writer_u8(writer, complaint->type);
@@ -190,8 +166,11 @@ static size_t build_ipv4(struct span data, const struct ip_packet *packet,
   writer_bytes(&writer, from->bytes, 4);
   writer_bytes(&writer, packet->source.bytes, 4);
   write_icmp(&writer, complaint, quote);
-  put_u16(reply + 10, sum_finish(sum_add(0, reply, IPV4_HEADER)));
-  put_u16(reply + IPV4_HEADER + 2, sum_finish(sum_add(0, reply + IPV4_HEADER, size - IPV4_HEADER)));
+  struct span whole = {.data = reply, .size = size};
+  uint64_t header = checksum_add(0, part(whole, 0, IPV4_HEADER));
+  uint64_t message = checksum_add(0, part(whole, IPV4_HEADER, size - IPV4_HEADER));
+  put_u16(reply + IPV4_CHECKSUM, checksum_finish(header));
+  put_u16(reply + IPV4_HEADER + ICMP_CHECKSUM, checksum_finish(message));
   return size;
 }
 
@@ -209,11 +188,11 @@ static size_t build_ipv6(struct span data, const struct ip_packet *packet,
   writer_bytes(&writer, from->bytes, 16);
   writer_bytes(&writer, packet->source.bytes, 16);
   write_icmp(&writer, complaint, quote);
-  /* The pseudo-header of RFC 8200 section 8.1: both addresses, the length, the protocol. */
-  uint32_t sum = (uint32_t)payload + IPPROTO_ICMPV6;
-  sum = sum_add(sum, reply + 8, 32);
-  sum = sum_add(sum, reply + IPV6_HEADER, payload);
-  put_u16(reply + IPV6_HEADER + 2, sum_finish(sum));
+  struct span whole = {.data = reply, .size = IPV6_HEADER + payload};
+  uint64_t sum =
+      checksum_pseudo_header(part(whole, IPV6_ADDRESSES, 32), IPPROTO_ICMPV6, (uint32_t)payload);
+  sum = checksum_add(sum, part(whole, IPV6_HEADER, payload));
+  put_u16(reply + IPV6_HEADER + ICMP_CHECKSUM, checksum_finish(sum));
   return IPV6_HEADER + payload;
 }
 

@@ -4,54 +4,10 @@
 #include <string.h>
 
 #include "tunnel/checksum.h"
+#include "tunnel/header_layout.h"
 #include "tunnel/ip_packet.h"
 
-enum {
-  IPV4_TOTAL_LENGTH = 2,
-  IPV4_IDENTIFICATION = 4,
-  IPV4_FRAGMENT = 6,
-  IPV4_CHECKSUM = 10,
-  IPV4_ADDRESSES = 12,
-  IPV4_FRAGMENT_MASK = 0x3fff, /* more fragments, offset: all but DF and the reserved bit */
-
-  IPV6_HEADER = 40,
-  IPV6_PAYLOAD_LENGTH = 4,
-  IPV6_ADDRESSES = 8,
-  IPV6_EXTENSIONS_MAX = 8,
-
-  TCP_HEADER = 20,
-  TCP_SEQUENCE = 4,
-  TCP_FLAGS = 12, /* data offset and flags, sixteen bits */
-  TCP_CHECKSUM = 16,
-  TCP_FIN = 0x01,
-  TCP_SYN = 0x02,
-  TCP_RST = 0x04,
-  TCP_PSH = 0x08,
-  TCP_URG = 0x20,
-  TCP_CWR = 0x80,
-
-  UDP_HEADER = 8,
-  UDP_LENGTH = 4,
-  UDP_CHECKSUM = 6,
-};
-
-static void put_u16(uint8_t *at, uint16_t value) {
-  at[0] = (uint8_t)(value >> 8);
-  at[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *at, uint32_t value) {
-  put_u16(at, (uint16_t)(value >> 16));
-  put_u16(at + 2, (uint16_t)value);
-}
-
-static uint16_t get_u16(const uint8_t *at) {
-  return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static struct span part(struct span whole, size_t offset, size_t size) {
-  return (struct span){.data = whole.data + offset, .size = size};
-}
+enum { IPV6_EXTENSIONS_MAX = 8 };
 
 /* --- a single packet --- */
 
