@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool ip_address_equal(const struct ip_address *a, const struct ip_address *b) {
-  return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
 bool ip_address_is_set(const struct ip_address *ip) {
   return ip->family != 0;
 }
@@ -149,10 +145,6 @@ bool ip_prefix_overlaps(const struct ip_prefix *a, const struct ip_prefix *b) {
   return a->address.family == b->address.family &&
          same_bits(a->address.bytes, b->address.bytes,
                    a->length < b->length ? a->length : b->length);
-}
-
-bool address_equal(const struct address *a, const struct address *b) {
-  return a->port == b->port && ip_address_equal(&a->ip, &b->ip);
 }
 
 const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_SIZE]) {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
@@ -29,7 +30,10 @@ struct address {
 
 enum { ADDRESS_TEXT_SIZE = 64 }; /* "[ipv6]:port" and its zero fit; so does "ipv6/128" */
 
-bool ip_address_equal(const struct ip_address *a, const struct ip_address *b);
+/* Inline, as all that happens once a packet. */
+static inline bool ip_address_equal(const struct ip_address *a, const struct ip_address *b) {
+  return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
 bool ip_address_is_set(const struct ip_address *ip);
 /* From 4 or 16 raw bytes; another size is ERROR_INVALID. */
 int ip_address_from_bytes(struct ip_address *ip, const uint8_t *bytes, size_t size) MUST_CHECK;
@@ -51,7 +55,9 @@ const char *ip_prefix_text(const struct ip_prefix *prefix, char text[static ADDR
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *ip);
 bool ip_prefix_overlaps(const struct ip_prefix *a, const struct ip_prefix *b);
 
-bool address_equal(const struct address *a, const struct address *b);
+static inline bool address_equal(const struct address *a, const struct address *b) {
+  return a->port == b->port && ip_address_equal(&a->ip, &b->ip);
+}
 /* "192.0.2.1:443" or "[2001:db8::1]:443". */
 const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_SIZE]);
 /* As address_text writes it; without a port `default_port` is taken ("2001:db8::1" needs no

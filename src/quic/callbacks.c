@@ -146,6 +146,7 @@ static int stream_reset(ngtcp2_conn *conn UNUSED, int64_t stream_id UNUSED,
 static int datagram_received(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, const uint8_t *data,
                              size_t size, void *user_data) {
   struct quic_connection *connection = user_data;
+  connection->received_datagrams++;
   if (connection->state == CONNECTION_ESTABLISHED &&
       connection->datagram_handler.received != NULL) {
     connection->datagram_handler.received(connection, (struct span){data, size},

@@ -21,6 +21,7 @@ struct cid_entry {
 struct cid_table {
   struct cid_entry *ids;
   struct cid_entry *tokens;
+  struct cid_entry *last; /* found of ids: packets come in trains of one connection; or NULL */
 };
 
 struct cid_table *cid_table_new(void) {
@@ -72,6 +73,9 @@ static int add(struct cid_table *table, bool is_token, const uint8_t *key, size_
 
 static void drop(struct cid_table *table, struct cid_entry *entry) {
   struct cid_entry **head = table_of(table, entry->is_token);
+  if (table->last == entry) {
+    table->last = NULL;
+  }
   HASH_DELETE(hh, *head, entry);
   free(entry);
 }
@@ -98,10 +102,17 @@ void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t size,
   remove_from(table, false, key, size, list);
 }
 
-struct quic_connection *cid_table_find(const struct cid_table *table, const uint8_t *key,
-                                       size_t size) {
+struct quic_connection *cid_table_find(struct cid_table *table, const uint8_t *key, size_t size) {
+  struct cid_entry *last = table->last;
+  if (last != NULL && last->size == size && memcmp(last->key, key, size) == 0) {
+    return last->connection;
+  }
   struct cid_entry *entry = find(table, false, key, size);
-  return entry == NULL ? NULL : entry->connection;
+  if (entry == NULL) {
+    return NULL;
+  }
+  table->last = entry;
+  return entry->connection;
 }
 
 int cid_table_add_token(struct cid_table *table, const uint8_t token[static RESET_TOKEN_SIZE],

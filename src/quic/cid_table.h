@@ -26,8 +26,7 @@ int cid_table_add(struct cid_table *table, const uint8_t *key, size_t size,
                   struct quic_connection *connection, struct cid_entry **list) MUST_CHECK;
 void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t size,
                       struct cid_entry **list);
-struct quic_connection *cid_table_find(const struct cid_table *table, const uint8_t *key,
-                                       size_t size);
+struct quic_connection *cid_table_find(struct cid_table *table, const uint8_t *key, size_t size);
 
 /* The same for reset tokens, which live in a table of their own but in the same list. */
 int cid_table_add_token(struct cid_table *table, const uint8_t token[static RESET_TOKEN_SIZE],

@@ -52,9 +52,11 @@ struct quic_connection {
 
   struct quic_stream *streams; /* all, doubly linked */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
-  uint64_t next_datagram_id;
-  struct path_mtu *mtu;         /* of a connection with datagrams, once it has sent one */
-  uint64_t time;                /* the latest that ngtcp2 was told: for it, time may not go back */
+  uint64_t next_datagram_id, received_datagrams;
+  int64_t flight_room;     /* bytes that may be sent before it is looked at what is under way */
+  unsigned unacknowledged; /* packets with datagrams since we sent one */
+  struct path_mtu *mtu;    /* of a connection with datagrams, once it has sent one */
+  uint64_t time;           /* the latest that ngtcp2 was told: for it, time may not go back */
   struct connection_race *race; /* a client's, during the handshake */
   bool answered;                /* somebody has answered: no more candidates */
   uint16_t moving;              /* number of the route that a migration tries; 0: none */
@@ -92,6 +94,12 @@ void connection_fail(struct quic_connection *connection, int liberr);
 void connection_destroy(struct quic_connection *connection);
 
 /* connection_io.c */
+
+/* The later of `now` and what ngtcp2 was told last: a batch shares one time stamp, but an owner who
+ * sends from a callback within it took a later one. */
+uint64_t connection_time(struct quic_connection *connection, uint64_t now);
+/* Has the connection woken when ngtcp2 wants to be. */
+void connection_arm(struct quic_connection *connection);
 void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
                         uint64_t now);
 /* Writes what there is to send. False when the batch is blocked: it must be flushed again. */

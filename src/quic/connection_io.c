@@ -1,14 +1,9 @@
 /* Packets in and out of one connection. */
-#include <stdlib.h>
-
-#include "base/clock.h"
 #include "quic/connection_internal.h"
 
 enum { PIECES_MAX = 8 };
 
-/* A batch shares one time stamp, but an owner who sends from a callback within it took a later one.
- */
-static uint64_t connection_time(struct quic_connection *connection, uint64_t now) {
+uint64_t connection_time(struct quic_connection *connection, uint64_t now) {
   if (now > connection->time) {
     connection->time = now;
   }
@@ -68,6 +63,35 @@ static void connection_note_path(struct quic_connection *connection) {
   }
 }
 
+static struct quic_stream *next_unsent_stream(struct quic_connection *connection) {
+  for (struct quic_stream *stream = connection->streams; stream != NULL; stream = stream->next) {
+    if (!stream->blocked && stream_has_unsent(stream)) {
+      return stream;
+    }
+  }
+  return NULL;
+}
+
+/* After a packet with a datagram, which so rarely asks for more than an acknowledgement that this
+ * may wait for company. */
+static bool may_wait(struct quic_connection *connection, const struct udp_packet *packet) {
+  connection->unacknowledged++;
+  return connection->state == CONNECTION_ESTABLISHED && !connection->datagram_waiting &&
+         connection->unacknowledged < ACKNOWLEDGE_AFTER && packet->ecn != ECN_CE &&
+         next_unsent_stream(connection) == NULL;
+}
+
+static void wait_to_acknowledge(struct quic_connection *connection, uint64_t now) {
+  uint64_t due = now + ACKNOWLEDGE_WITHIN;
+  const struct timer *timer = &connection->timer;
+  if (timer->position != 0 && timer->expiry <= due) {
+    return;
+  }
+  if (timer_set_put(connection->endpoint->timers, &connection->timer, due) != 0) {
+    connection_fail(connection, NGTCP2_ERR_NOMEM);
+  }
+}
+
 void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
                         uint64_t now) {
   if (connection->state == CONNECTION_ENDING) {
@@ -84,6 +108,7 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
   ngtcp2_pkt_info info = {.ecn = packet->ecn};
   connection->received_packets++;
   connection->received_bytes += packet->size;
+  uint64_t datagrams = connection->received_datagrams;
   connection->in_library = true;
   int status =
       ngtcp2_conn_read_pkt(connection->conn, &path.path, &info, packet->data, packet->size, now);
@@ -101,6 +126,10 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     }
     connection_note_path(connection);
     migration_settle(connection);
+    if (connection->received_datagrams != datagrams && may_wait(connection, packet)) {
+      wait_to_acknowledge(connection, now);
+      return;
+    }
   }
   endpoint_mark_ready(connection->endpoint, connection);
 }
@@ -122,15 +151,7 @@ void connection_commit(struct quic_connection *connection, const ngtcp2_path *pa
   race_sent(connection, transmit->packets[transmit->count - 1].data, size);
   connection->sent_packets++;
   connection->sent_bytes += size;
-}
-
-static struct quic_stream *next_unsent_stream(struct quic_connection *connection) {
-  for (struct quic_stream *stream = connection->streams; stream != NULL; stream = stream->next) {
-    if (!stream->blocked && stream_has_unsent(stream)) {
-      return stream;
-    }
-  }
-  return NULL;
+  connection->unacknowledged = 0;
 }
 
 /* One packet. 1: written, 0: nothing more to write now, negative: the connection failed. */
@@ -178,7 +199,7 @@ static int connection_write_packet(struct quic_connection *connection, uint8_t *
   }
 }
 
-static void connection_arm(struct quic_connection *connection) {
+void connection_arm(struct quic_connection *connection) {
   if (timer_set_put(connection->endpoint->timers, &connection->timer,
                     ngtcp2_conn_get_expiry(connection->conn)) != 0) {
     connection_fail(connection, NGTCP2_ERR_NOMEM);
@@ -254,101 +275,5 @@ void connection_write_close(struct quic_connection *connection, uint64_t now) {
                                                          connection_time(connection, now));
   if (size > 0) {
     connection_commit(connection, &path.path, &info, (size_t)size);
-  }
-}
-
-/* --- datagrams --- */
-
-size_t quic_connection_datagram_room(const struct quic_connection *connection) {
-  if (connection->state != CONNECTION_ESTABLISHED) {
-    return 0;
-  }
-  const ngtcp2_transport_params *peer = ngtcp2_conn_get_remote_transport_params(connection->conn);
-  if (peer == NULL || peer->max_datagram_frame_size <= 3) {
-    return 0;
-  }
-  size_t payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn);
-  if (connection->mtu != NULL && connection->mtu->limit < payload) {
-    payload = connection->mtu->limit;
-  }
-  size_t room = payload - DATAGRAM_OVERHEAD;
-  size_t peer_room = (size_t)peer->max_datagram_frame_size - 3;
-  return room < peer_room ? room : peer_room;
-}
-
-bool quic_connection_path_mtu_settled(const struct quic_connection *connection) {
-  if (ngtcp2_conn_get_path_max_tx_udp_payload_size(connection->conn) >= UDP_PAYLOAD_MAX) {
-    return true;
-  }
-  /* A probe is given up after three losses, one to three PTOs apart, and there are six sizes. */
-  uint64_t due =
-      connection->path_since + NANOSECONDS_PER_SECOND + 30 * ngtcp2_conn_get_pto(connection->conn);
-  return clock_now() > due;
-}
-
-int quic_connection_send_datagram(struct quic_connection *connection, struct span head,
-                                  struct span body) {
-  if (connection->state == CONNECTION_ENDING) {
-    return ERROR_CLOSED;
-  }
-  if (connection->state == CONNECTION_HANDSHAKE || connection->in_library) {
-    connection->datagram_waiting = true;
-    endpoint_mark_ready(connection->endpoint, connection);
-    return ERROR_AGAIN;
-  }
-  if (connection->mtu == NULL) {
-    connection->mtu = malloc(sizeof(*connection->mtu));
-    if (connection->mtu == NULL) {
-      return ERROR_NO_MEMORY;
-    }
-    path_mtu_init(connection->mtu, clock_now());
-  }
-  if (head.size + body.size > quic_connection_datagram_room(connection)) {
-    return ERROR_LIMIT;
-  }
-  ngtcp2_vec pieces[2];
-  size_t count = 0;
-  if (head.size > 0) {
-    pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)head.data, .len = head.size};
-  }
-  pieces[count++] = (ngtcp2_vec){.base = (uint8_t *)(uintptr_t)body.data, .len = body.size};
-  uint64_t now = connection_time(connection, clock_now());
-  size_t limit = path_mtu_limit(connection->mtu, now);
-  for (;;) {
-    uint8_t *slot = transmit_slot(&connection->endpoint->transmit);
-    if (slot == NULL) {
-      connection->datagram_waiting = true;
-      endpoint_mark_ready(connection->endpoint, connection);
-      return ERROR_AGAIN;
-    }
-    ngtcp2_path_storage path;
-    ngtcp2_path_storage_zero(&path);
-    ngtcp2_pkt_info info = {0};
-    int accepted = 0;
-    ngtcp2_ssize size =
-        ngtcp2_conn_writev_datagram(connection->conn, &path.path, &info, slot, limit, &accepted, 0,
-                                    connection->next_datagram_id, pieces, count, now);
-    if (size < 0) {
-      connection_fail(connection, (int)size);
-      return ERROR_CLOSED;
-    }
-    if (size > 0) {
-      connection_commit(connection, &path.path, &info, (size_t)size);
-      endpoint_mark_ready(connection->endpoint, connection);
-    }
-    if (accepted) {
-      path_mtu_sent(connection->mtu, connection->next_datagram_id, (size_t)size, now);
-      connection->next_datagram_id++;
-      if (connection->unanswered == 0) {
-        connection->unanswered = now;
-      }
-      return 0;
-    }
-    if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush, which
-                        must not be asked for here or it would never end */
-      connection->datagram_waiting = true;
-      connection_arm(connection);
-      return ERROR_AGAIN;
-    }
   }
 }

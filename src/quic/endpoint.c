@@ -172,8 +172,18 @@ static void endpoint_flush(struct quic_endpoint *endpoint) {
   timer_set_arm(endpoint->timers);
 }
 
+uint64_t endpoint_time(struct quic_endpoint *endpoint) {
+  if (endpoint->time == 0 || ++endpoint->time_uses >= TIME_SHARED) {
+    endpoint->time = clock_now();
+    endpoint->time_uses = 0;
+  }
+  return endpoint->time;
+}
+
 static void endpoint_prepare(uv_prepare_t *prepare) {
-  endpoint_flush(prepare->data);
+  struct quic_endpoint *endpoint = prepare->data;
+  endpoint_flush(endpoint);
+  endpoint->time = 0; /* the loop is going to wait */
 }
 
 /* --- receiving --- */

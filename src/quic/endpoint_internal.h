@@ -32,6 +32,8 @@ struct quic_endpoint {
   uv_prepare_t prepare; /* sends what this turn of the loop caused, before it waits */
   uv_idle_t turn;       /* active when owners were told something just before the loop waits */
   struct timer_set *timers;
+  uint64_t time; /* shared by a few packets of this turn of the loop; 0: to be asked for */
+  unsigned time_uses;
   struct cid_table *cids;
   struct packet_protection *protection; /* NULL: nobody has needed it yet, or there is none */
   gnutls_certificate_credentials_t anonymous;
@@ -62,6 +64,9 @@ unsigned endpoint_alpns(const struct quic_endpoint *endpoint, gnutls_datum_t alp
  * waits. */
 void endpoint_mark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection);
 void endpoint_unmark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection);
+
+/* clock_now(), but asked of the clock once for a few packets of a turn of the loop. */
+uint64_t endpoint_time(struct quic_endpoint *endpoint);
 
 /* Fills a Connection ID of ours: route id, if there is one, and random bytes. */
 void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t size);

@@ -255,6 +255,9 @@ void quic_stream_reset(struct quic_stream *stream, uint64_t application_code);
 size_t quic_connection_datagram_room(const struct quic_connection *connection);
 /* True once path MTU discovery has had its time: a room that is small now stays small. */
 bool quic_connection_path_mtu_settled(const struct quic_connection *connection);
+/* clock_now(), which the packets of a turn of the loop share by sixteens: for what asks once a
+ * packet. */
+uint64_t quic_connection_time(const struct quic_connection *connection);
 /* Sends `head` and `body` as one datagram (head may be empty), encrypted straight into the batch.
  * ERROR_AGAIN: congestion control, pacing or a full socket; keep the packet until `writable`.
  * ERROR_LIMIT: larger than the room. ERROR_CLOSED. */

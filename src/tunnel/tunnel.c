@@ -171,7 +171,7 @@ static void deliver(struct tunnel *tunnel, const uint8_t *data, size_t size) {
 
 static void queue_push(struct tunnel *tunnel, struct span packet) {
   bool first = send_queue_count(&tunnel->queue) == 0;
-  uint64_t now = clock_now();
+  uint64_t now = quic_connection_time(tunnel->connection);
   int gone = send_queue_push(&tunnel->queue, packet, now);
   tunnel->counters.dropped_full += gone < 0 ? 1 : (uint64_t)gone;
   if (first) { /* it may be sent in part already */
@@ -186,8 +186,8 @@ static void queue_push(struct tunnel *tunnel, struct span packet) {
 static void drain(struct tunnel *tunnel) {
   enter(tunnel);
   while (!tunnel->freed) {
-    struct span packet =
-        send_queue_front(&tunnel->queue, clock_now(), &tunnel->counters.dropped_late);
+    struct span packet = send_queue_front(&tunnel->queue, quic_connection_time(tunnel->connection),
+                                          &tunnel->counters.dropped_late);
     if (packet.size == 0) {
       break;
     }
