@@ -18,7 +18,7 @@ struct packet_path {
   uv_idle_t idle; /* active while joined packets wait: the loop does not */
   unsigned open_handles;
   unsigned delivered; /* in this turn of the loop */
-  struct join *join;  /* NULL: the kernel takes packets one by one */
+  struct join *join;
   struct packet_path_counters counters;
   uint8_t packet[TUN_PACKET_MAX];
 };
@@ -44,6 +44,7 @@ static unsigned send_segments(struct packet_path *path, const struct ip_address 
     path->counters.dropped++;
     return 1;
   }
+  segment_leave_checksums(&cut);
   unsigned count = 0;
   uint8_t header[SEGMENT_HEAD_MAX];
   struct span head, body;
@@ -112,8 +113,7 @@ static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
 static void turned(uv_check_t *check) {
   struct packet_path *path = check->data;
   uv_idle_stop(&path->idle);
-  if (path->join)
-    join_flush(path->join);
+  join_flush(path->join);
   unsigned delivered = path->delivered;
   path->delivered = 0;
   if (delivered > 0 && delivered <= ANSWERED_MAX)
@@ -146,9 +146,9 @@ static int prepare_join(struct packet_path *path, struct error *error) {
     log_info(path->config.log, "interface-slow",
              "name=%s text=\"this kernel cuts and joins no packets: throughput is lower\"",
              tun_name(path->tun));
-    return 0;
   }
   const struct join_config join = {
+      .single = !(offloads & TUN_OFFLOADS_TCP),
       .udp = (offloads & TUN_OFFLOADS_UDP) != 0,
       .copy = true, /* a packet lies where the connection decrypts the next */
       .emit = emit,
@@ -205,13 +205,10 @@ void packet_path_close(struct packet_path *path) {
 void packet_path_deliver(struct packet_path *path, struct span packet) {
   if (!path->tun) {
     path->counters.undelivered++;
-  } else if (path->join) {
+  } else {
     join_add(path->join, packet);
     if (join_pending(path->join))
       uv_idle_start(&path->idle, turn_again);
-  } else {
-    const struct tun_offload none = {0};
-    emit(&packet, 1, &none, path);
   }
 }
 

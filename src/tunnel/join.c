@@ -1,48 +1,30 @@
 #include "tunnel/join.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tunnel/checksum.h"
 #include "tunnel/header_layout.h"
+#include "tunnel/join_packet.h"
 
 enum {
   HEAD_MAX = IPV6_HEADER + TCP_HEADER_MAX,
   ARENA_SIZE = JOIN_PACKET_MAX + 1, /* whole pages */
 };
 
-/* How far a packet is understood, and so whom it must not overtake. */
-enum kind {
-  KIND_OTHER,      /* nothing of it is ever joined: it overtakes nobody */
-  KIND_HOSTS_ONLY, /* of a flow that cannot be told: nothing between the same hosts */
-  KIND_FLOW,       /* of a known flow, but not to be joined */
-  KIND_JOINABLE,
-};
-
-struct packet {
-  struct span data;
-  bool ipv4, udp;
-  size_t transport, header_size; /* offsets of the transport's header and of the payload */
-  size_t payload;
-  uint32_t sequence;
-  uint16_t flags;          /* TCP's, with the data offset */
-  uint16_t identification; /* IPv4's */
-};
-
 enum step { STEP_UNKNOWN, STEP_SAME, STEP_ONE };
 
 struct run {
-  size_t count;          /* packets; 0: the slot is free */
-  uint64_t started;      /* order of the runs' beginnings */
-  struct packet first;   /* its data as `bytes` or the borrowed packet has it */
-  uint8_t *bytes;        /* copying: the packet with all payloads; else only its headers */
-  size_t size;           /* of the packet with all payloads */
-  uint32_t sequence;     /* expected next */
-  uint16_t identity;     /* the last one seen */
-  enum step step;        /* from one identification to the next */
-  uint16_t ending;       /* FIN and PSH of the last packet */
-  struct span *payloads; /* borrowed mode: of each packet */
+  size_t count;             /* packets; 0: the slot is free */
+  uint64_t started;         /* order of the runs' beginnings */
+  struct join_packet first; /* its data as `bytes` or the borrowed packet has it */
+  uint8_t *bytes;           /* copying: the packet with all payloads; else only its headers */
+  size_t size;              /* of the packet with all payloads */
+  uint32_t sequence;        /* expected next */
+  uint16_t identity;        /* the last one seen */
+  enum step step;           /* from one identification to the next */
+  uint16_t ending;          /* FIN and PSH of the last packet */
+  struct span *payloads;    /* borrowed mode: of each packet */
 };
 
 struct join {
@@ -54,144 +36,29 @@ struct join {
   struct span payloads[JOIN_FLOWS][1 + JOIN_PIECES_MAX]; /* the first is for the head */
 };
 
-static struct span addresses_of(const struct packet *packet) {
-  return packet->ipv4 ? part(packet->data, IPV4_ADDRESSES, 8)
-                      : part(packet->data, IPV6_ADDRESSES, 32);
-}
-
-static struct span payload_of(const struct packet *packet) {
+static struct span payload_of(const struct join_packet *packet) {
   return part(packet->data, packet->header_size, packet->payload);
-}
-
-/* --- understanding a packet --- */
-
-static enum kind parse_tcp(struct packet *packet) {
-  const uint8_t *tcp = packet->data.data + packet->transport;
-  size_t size = packet->data.size - packet->transport;
-  if (size < TCP_HEADER) {
-    return size < PORTS_SIZE ? KIND_HOSTS_ONLY : KIND_FLOW;
-  }
-  packet->flags = get_u16(tcp + TCP_FLAGS);
-  packet->sequence = get_u32(tcp + TCP_SEQUENCE);
-  size_t header = 4 * (size_t)(packet->flags >> 12);
-  if (header < TCP_HEADER || header >= size ||
-      (packet->flags & (TCP_SYN | TCP_RST | TCP_URG)) != 0) {
-    return KIND_FLOW; /* an acknowledgement without data among them */
-  }
-  packet->header_size = packet->transport + header;
-  packet->payload = size - header;
-  return KIND_JOINABLE;
-}
-
-/* Cut again, datagrams would come out with right lengths and a checksum: one that says "none" must
- * stay alone. */
-static enum kind parse_udp(struct packet *packet) {
-  const uint8_t *udp = packet->data.data + packet->transport;
-  size_t size = packet->data.size - packet->transport;
-  if (size < UDP_HEADER) {
-    return size < PORTS_SIZE ? KIND_HOSTS_ONLY : KIND_FLOW;
-  }
-  if (size == UDP_HEADER || get_u16(udp + UDP_LENGTH) != size || get_u16(udp + UDP_CHECKSUM) == 0) {
-    return KIND_FLOW;
-  }
-  packet->header_size = packet->transport + UDP_HEADER;
-  packet->payload = size - UDP_HEADER;
-  return KIND_JOINABLE;
-}
-
-static enum kind parse_transport(struct packet *packet, uint8_t protocol) {
-  packet->udp = protocol == IPPROTO_UDP;
-  return packet->udp ? parse_udp(packet) : parse_tcp(packet);
-}
-
-static bool protocol_is_ours(const struct join *join, uint8_t protocol) {
-  return protocol == IPPROTO_TCP || (protocol == IPPROTO_UDP && join->config.udp);
-}
-
-static enum kind parse_ipv4(const struct join *join, struct packet *packet) {
-  const uint8_t *ip = packet->data.data;
-  packet->ipv4 = true;
-  if (packet->data.size < IPV4_HEADER || get_u16(ip + IPV4_TOTAL_LENGTH) != packet->data.size ||
-      !protocol_is_ours(join, ip[IPV4_PROTOCOL])) {
-    return KIND_OTHER;
-  }
-  /* Options, fragments: the kernel does not join these either. */
-  if (ip[0] != 0x45 || (get_u16(ip + IPV4_FRAGMENT) & ~IPV4_DONT_FRAGMENT) != 0) {
-    return KIND_HOSTS_ONLY;
-  }
-  packet->identification = get_u16(ip + IPV4_IDENTIFICATION);
-  packet->transport = IPV4_HEADER;
-  return parse_transport(packet, ip[IPV4_PROTOCOL]);
-}
-
-/* Whatever header comes first, TCP or UDP may stand behind it, unless it is known to be another
- * protocol's. */
-static bool may_hide_a_transport(uint8_t next_header) {
-  switch (next_header) {
-  case IPPROTO_ICMPV6:
-  case IPPROTO_UDP: /* not ours, or it would not be asked for */
-  case IPPROTO_NONE:
-    return false;
-  default:
-    return true;
-  }
-}
-
-static enum kind parse_ipv6(const struct join *join, struct packet *packet) {
-  const uint8_t *ip = packet->data.data;
-  if (packet->data.size < IPV6_HEADER ||
-      get_u16(ip + IPV6_PAYLOAD_LENGTH) != packet->data.size - IPV6_HEADER) {
-    return KIND_OTHER;
-  }
-  uint8_t protocol = ip[IPV6_NEXT_HEADER];
-  if (!protocol_is_ours(join, protocol)) {
-    return may_hide_a_transport(protocol) ? KIND_HOSTS_ONLY : KIND_OTHER;
-  }
-  packet->transport = IPV6_HEADER;
-  return parse_transport(packet, protocol);
-}
-
-static enum kind parse(const struct join *join, struct span data, struct packet *packet) {
-  *packet = (struct packet){.data = data};
-  switch (data.size > 0 ? data.data[0] >> 4 : 0) {
-  case 4:
-    return parse_ipv4(join, packet);
-  case 6:
-    return parse_ipv6(join, packet);
-  default:
-    return KIND_OTHER;
-  }
-}
-
-static bool checksums_hold(const struct packet *packet) {
-  if (packet->ipv4 &&
-      checksum_fold(checksum_add(0, part(packet->data, 0, IPV4_HEADER))) != 0xffff) {
-    return false;
-  }
-  size_t size = packet->data.size - packet->transport;
-  uint64_t sum = checksum_pseudo_header(addresses_of(packet),
-                                        packet->udp ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)size);
-  return checksum_fold(checksum_add(sum, part(packet->data, packet->transport, size))) == 0xffff;
 }
 
 /* --- comparing it with a run's first packet --- */
 
-static bool same_bytes(const struct packet *a, const struct packet *b, size_t offset, size_t size) {
+static bool same_bytes(const struct join_packet *a, const struct join_packet *b, size_t offset,
+                       size_t size) {
   return memcmp(a->data.data + offset, b->data.data + offset, size) == 0;
 }
 
-static bool same_hosts(const struct packet *a, const struct packet *b) {
-  struct span first = addresses_of(a), second = addresses_of(b);
+static bool same_hosts(const struct join_packet *a, const struct join_packet *b) {
+  struct span first = join_packet_addresses(a), second = join_packet_addresses(b);
   return a->ipv4 == b->ipv4 && memcmp(first.data, second.data, first.size) == 0;
 }
 
-static bool same_flow(const struct packet *a, const struct packet *b) {
+static bool same_flow(const struct join_packet *a, const struct join_packet *b) {
   return a->ipv4 == b->ipv4 && a->udp == b->udp && same_bytes(a, b, a->transport, PORTS_SIZE) &&
          same_hosts(a, b);
 }
 
 /* Type of service or traffic class with ECN, flow label, hop limit, DF. */
-static bool same_ip_header(const struct packet *a, const struct packet *b) {
+static bool same_ip_header(const struct join_packet *a, const struct join_packet *b) {
   if (a->ipv4) {
     return same_bytes(a, b, 0, 2) && same_bytes(a, b, IPV4_FRAGMENT, 3);
   }
@@ -201,7 +68,7 @@ _Static_assert(IPV4_TTL == IPV4_FRAGMENT + 2, "compared together");
 
 /* Acknowledgement, flags, window, options with their timestamps; the urgent pointer too, though it
  * says nothing without URG. CWR is for the first segment only; FIN and PSH for the last. */
-static bool same_tcp_header(const struct packet *a, const struct packet *b) {
+static bool same_tcp_header(const struct join_packet *a, const struct join_packet *b) {
   size_t tcp = a->transport;
   const unsigned may_differ = TCP_FIN | TCP_PSH | TCP_CWR;
   return ((unsigned)(a->flags ^ b->flags) & ~may_differ) == 0 && (b->flags & TCP_CWR) == 0 &&
@@ -212,7 +79,7 @@ static bool same_tcp_header(const struct packet *a, const struct packet *b) {
 
 /* The identification counts up from packet to packet; where it has no meaning, it may stand still
  * as well, from the beginning to the end. */
-static bool identification_goes_on(const struct run *run, const struct packet *packet,
+static bool identification_goes_on(const struct run *run, const struct join_packet *packet,
                                    enum step *step) {
   if (!packet->ipv4) {
     return true;
@@ -227,8 +94,8 @@ static bool identification_goes_on(const struct run *run, const struct packet *p
   return run->step == STEP_UNKNOWN || run->step == *step;
 }
 
-static bool continues(const struct run *run, const struct packet *packet, enum step *step) {
-  const struct packet *first = &run->first;
+static bool continues(const struct run *run, const struct join_packet *packet, enum step *step) {
+  const struct join_packet *first = &run->first;
   return packet->payload <= first->payload && same_ip_header(first, packet) &&
          identification_goes_on(run, packet, step) &&
          (packet->udp || (packet->sequence == run->sequence && same_tcp_header(first, packet)));
@@ -239,6 +106,33 @@ static bool continues(const struct run *run, const struct packet *packet, enum s
 static void emit_single(struct join *join, struct span packet) {
   const struct tun_offload none = {0};
   join->config.emit(&packet, 1, &none, join->config.context);
+}
+
+/* A packet that is not joined, complete but for a checksum that its sender left out. */
+static void emit_alone(struct join *join, const struct join_packet *packet) {
+  if (!packet->left_out) {
+    emit_single(join, packet->data);
+    return;
+  }
+  uint8_t head[HEAD_MAX];
+  memcpy(head, packet->data.data, packet->header_size);
+  struct span spans[] = {{.data = head, .size = packet->header_size}, payload_of(packet)};
+  struct tun_offload offload = {.needs_checksum = true,
+                                .checksum_start = (uint16_t)packet->transport,
+                                .checksum_offset = TCP_CHECKSUM};
+  uint8_t *field = head + packet->transport + TCP_CHECKSUM;
+  size_t size = packet->data.size - packet->transport;
+  uint64_t sum = join_packet_pseudo_header(packet, size);
+  if (join->config.single) {
+    put_u16(field, 0);
+    sum = checksum_add(sum,
+                       part(spans[0], packet->transport, packet->header_size - packet->transport));
+    put_u16(field, checksum_finish(checksum_add(sum, spans[1])));
+    offload = (struct tun_offload){0};
+  } else {
+    put_u16(field, checksum_fold(sum));
+  }
+  join->config.emit(spans, 2, &offload, join->config.context);
 }
 
 static void write_lengths(struct run *run, uint8_t *header) {
@@ -255,10 +149,9 @@ static void write_lengths(struct run *run, uint8_t *header) {
 /* The checksum's field gets the sum of the pseudo-header, which the kernel goes on from where it
  * has to cut the packet again. */
 static struct tun_offload write_header(struct run *run) {
-  const struct packet *first = &run->first;
+  const struct join_packet *first = &run->first;
   size_t transport_size = run->size - first->transport;
-  uint16_t pseudo = checksum_fold(checksum_pseudo_header(
-      addresses_of(first), first->udp ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)transport_size));
+  uint16_t pseudo = checksum_fold(join_packet_pseudo_header(first, transport_size));
   struct tun_offload offload = {
       .segment_size = (uint16_t)first->payload,
       .header_size = (uint16_t)first->header_size,
@@ -286,7 +179,7 @@ static void emit_run(struct join *join, struct run *run) {
   run->count = 0;
   join->waiting--;
   if (count == 1) {
-    emit_single(join, run->first.data);
+    emit_alone(join, &run->first);
     return;
   }
   struct tun_offload offload = write_header(run);
@@ -310,7 +203,7 @@ static struct run *oldest(struct join *join) {
   return found;
 }
 
-static void emit_hosts(struct join *join, const struct packet *packet) {
+static void emit_hosts(struct join *join, const struct join_packet *packet) {
   for (struct run *run = join->runs; run < join->runs + JOIN_FLOWS; run++) {
     if (run->count > 0 && same_hosts(&run->first, packet)) {
       emit_run(join, run);
@@ -320,7 +213,7 @@ static void emit_hosts(struct join *join, const struct packet *packet) {
 
 /* --- the runs --- */
 
-static struct run *find(struct join *join, const struct packet *packet) {
+static struct run *find(struct join *join, const struct join_packet *packet) {
   size_t seen = 0;
   for (struct run *run = join->runs; seen < join->waiting; run++) {
     if (run->count > 0) {
@@ -334,7 +227,7 @@ static struct run *find(struct join *join, const struct packet *packet) {
 }
 
 /* Nothing can follow this packet in its run. */
-static bool is_last(const struct packet *packet) {
+static bool is_last(const struct join_packet *packet) {
   return (packet->flags & (TCP_FIN | TCP_PSH)) != 0;
 }
 
@@ -350,9 +243,10 @@ static struct run *take_slot(struct join *join) {
   return run;
 }
 
-static void start(struct join *join, const struct packet *packet) {
-  if (is_last(packet) || packet->data.size + packet->payload > JOIN_PACKET_MAX) {
-    emit_single(join, packet->data);
+static void start(struct join *join, const struct join_packet *packet) {
+  if (join->config.single || is_last(packet) ||
+      packet->data.size + packet->payload > JOIN_PACKET_MAX) {
+    emit_alone(join, packet);
     return;
   }
   struct run *run = take_slot(join);
@@ -374,7 +268,7 @@ static void start(struct join *join, const struct packet *packet) {
   }
 }
 
-static void append(struct join *join, struct run *run, const struct packet *packet,
+static void append(struct join *join, struct run *run, const struct join_packet *packet,
                    enum step step) {
   struct span payload = payload_of(packet);
   run->count++;
@@ -396,15 +290,16 @@ static void append(struct join *join, struct run *run, const struct packet *pack
 
 /* The first packet's sum is left until there is something to join to it: most packets of a
  * conversation that is not in a hurry are alone. */
-static void add_joinable(struct join *join, const struct packet *packet) {
+static void add_joinable(struct join *join, const struct join_packet *packet) {
   struct run *run = find(join, packet);
   if (run == NULL) {
     start(join, packet);
     return;
   }
   enum step step = STEP_UNKNOWN;
-  bool fits = continues(run, packet, &step) && (run->count > 1 || checksums_hold(&run->first));
-  if (fits && checksums_hold(packet)) {
+  bool fits =
+      continues(run, packet, &step) && (run->count > 1 || join_packet_checksums_hold(&run->first));
+  if (fits && join_packet_checksums_hold(packet)) {
     append(join, run, packet, step);
     return;
   }
@@ -413,15 +308,15 @@ static void add_joinable(struct join *join, const struct packet *packet) {
 }
 
 void join_add(struct join *join, struct span data) {
-  struct packet packet;
-  enum kind kind = parse(join, data, &packet);
-  if (kind == KIND_JOINABLE) {
+  struct join_packet packet;
+  enum join_kind kind = join_packet_parse(data, join->config.udp, &packet);
+  if (kind == JOIN_KIND_JOINABLE) {
     add_joinable(join, &packet);
     return;
   }
-  if (join->waiting > 0 && kind == KIND_HOSTS_ONLY) {
+  if (join->waiting > 0 && kind == JOIN_KIND_HOSTS_ONLY) {
     emit_hosts(join, &packet);
-  } else if (join->waiting > 0 && kind == KIND_FLOW) {
+  } else if (join->waiting > 0 && kind == JOIN_KIND_FLOW) {
     struct run *run = find(join, &packet);
     if (run != NULL) {
       emit_run(join, run);

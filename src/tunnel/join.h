@@ -10,6 +10,8 @@
  * takes those of a super-packet for granted: a packet with a bad one passes alone, unchanged, for
  * the kernel to drop and count. The tunnel authenticates who sent it, not that it was whole before
  * (a peer may forward for others). It costs nothing over all, since the kernel need not sum then.
+ * Where the peer left TCP's checksum out (CHECKSUM_LEFT_OUT) there is nothing to verify: a segment
+ * with data comes out as one whose checksum is missing, joined or not.
  *
  * Pure but for the callback; all memory is taken at the beginning. One thread. */
 #ifndef CYPHONIC_TUNNEL_JOIN_H
@@ -26,6 +28,8 @@ enum {
 _Static_assert(JOIN_PIECES_MAX + 1 <= TUN_SPANS_MAX, "tun_write_super takes what is emitted");
 
 struct join_config {
+  /* Join nothing: for a device without TUN_OFFLOADS_TCP, to which packets come out complete. */
+  bool single;
   /* Join UDP too: only for a device that has TUN_OFFLOADS_UDP. */
   bool udp;
   /* Each payload is copied behind its flow's (64 KiB of address space a flow, resident as used),

@@ -214,6 +214,12 @@ int segment_begin(struct segment_cut *cut, struct span packet, const struct tun_
   return code != 0 ? code : segment_limit(cut, packet_max);
 }
 
+void segment_leave_checksums(struct segment_cut *cut) {
+  size_t plain = cut->packet.data[0] >> 4 == 4 ? IPV4_HEADER : IPV6_HEADER;
+  cut->leave_checksums = (cut->kind == TUN_OFFLOAD_TCP_IPV4 || cut->kind == TUN_OFFLOAD_TCP_IPV6) &&
+                         cut->transport == plain;
+}
+
 /* --- packet by packet --- */
 
 static void write_ip(struct segment_cut *cut, uint8_t *header, size_t packet_size) {
@@ -238,12 +244,16 @@ static void write_tcp(struct segment_cut *cut, uint8_t *header, struct span body
     flags = (uint16_t)(flags & ~(TCP_FIN | TCP_PSH));
   }
   uint32_t sequence = cut->sequence + (uint32_t)cut->offset;
+  put_u32(header + TCP_SEQUENCE, sequence);
+  put_u16(header + TCP_FLAGS, flags);
+  if (cut->leave_checksums) {
+    put_u16(header + TCP_CHECKSUM, CHECKSUM_LEFT_OUT);
+    return;
+  }
   uint64_t sum = checksum_add(cut->transport_sum, body);
   sum = checksum_add_u32(sum, (uint32_t)(cut->header_size - cut->transport + body.size));
   sum = checksum_add_u32(sum, sequence);
   sum = checksum_add_u16(sum, flags);
-  put_u32(header + TCP_SEQUENCE, sequence);
-  put_u16(header + TCP_FLAGS, flags);
   put_u16(header + TCP_CHECKSUM, checksum_finish(sum));
 }
 

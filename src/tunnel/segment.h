@@ -29,7 +29,7 @@ struct segment_cut {
   uint64_t ip_sum, transport_sum;
   uint32_t sequence;
   uint16_t identification, flags;
-  bool done;
+  bool leave_checksums, done;
   uint8_t header[SEGMENT_HEAD_MAX]; /* of a super-packet, without what is each packet's own */
 };
 
@@ -43,6 +43,10 @@ int segment_begin(struct segment_cut *cut, struct span packet, const struct tun_
 /* The path has changed in the midst of it: the same for the packets to come. On ERROR_LIMIT they
  * stay as large as they would have been. */
 int segment_limit(struct segment_cut *cut, size_t packet_max) MUST_CHECK;
+/* After segment_begin: TCP segments are cut with CHECKSUM_LEFT_OUT, for a receiver that joins them
+ * (tunnel/join.h), so that nobody sums what the tunnel protects. Where he would not join them, the
+ * checksums are written all the same. */
+void segment_leave_checksums(struct segment_cut *cut);
 /* False: there is no more. Else the next packet is `head` (in `buffer`; empty where a single packet
  * needs no change) with `body` behind it. What lies before `body` in the super-packet is not read
  * again: a caller that needs the packet in one piece may write the head there. */

@@ -97,14 +97,32 @@ static uint8_t *checksum_field(uint8_t *packet, const struct layout *layout) {
   return packet + layout->transport + (layout->protocol == 17 ? 6 : 16);
 }
 
-bool reference_checksum_is_partial(struct span packet) {
+static bool ip_checksum_holds(struct span packet, const struct layout *layout) {
+  return !layout->ipv4 || add_words(0, packet.data, layout->transport) == 0xffff;
+}
+
+bool reference_transport_is_partial(struct span packet) {
   struct layout layout;
   if (!find_ip(packet, &layout) || !find_transport(packet, &layout)) {
     return false;
   }
   uint8_t *field = checksum_field((uint8_t *)(uintptr_t)packet.data, &layout);
-  return (!layout.ipv4 || add_words(0, packet.data, layout.transport) == 0xffff) &&
-         reference_get_u16(field) == pseudo_header(packet, &layout);
+  return reference_get_u16(field) == pseudo_header(packet, &layout);
+}
+
+bool reference_checksum_is_partial(struct span packet) {
+  struct layout layout;
+  return find_ip(packet, &layout) && ip_checksum_holds(packet, &layout) &&
+         reference_transport_is_partial(packet);
+}
+
+bool reference_checksum_is_left_out(struct span packet) {
+  struct layout layout;
+  if (!find_ip(packet, &layout) || !find_transport(packet, &layout) || layout.protocol != 6) {
+    return false;
+  }
+  uint8_t *field = checksum_field((uint8_t *)(uintptr_t)packet.data, &layout);
+  return ip_checksum_holds(packet, &layout) && reference_get_u16(field) == 0xffff;
 }
 
 void reference_write_checksums(uint8_t *packet, size_t size) {

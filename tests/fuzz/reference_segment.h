@@ -21,6 +21,10 @@ int reference_cut(struct span packet, const struct tun_offload *offload, size_t 
 bool reference_checksums_hold(struct span packet);
 /* Whether its checksum's field holds the pseudo-header's sum, and IPv4's own checksum is right. */
 bool reference_checksum_is_partial(struct span packet);
+/* The same of the transport's alone. */
+bool reference_transport_is_partial(struct span packet);
+/* Between nodes TCP's may be left out. */
+bool reference_checksum_is_left_out(struct span packet);
 /* Writes right checksums into a packet of TCP or UDP that is whole; leaves others alone. */
 void reference_write_checksums(uint8_t *packet, size_t size);
 

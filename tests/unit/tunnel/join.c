@@ -63,6 +63,14 @@ static int setup_without_udp(void **state UNUSED) {
   return 0;
 }
 
+static int setup_single(void **state UNUSED) {
+  const struct join_config config = {.single = true, .copy = true, .emit = take};
+  struct error error = {0};
+  assert_int_equal(join_new(&config, &join, &error), 0);
+  emitted_count = 0;
+  return 0;
+}
+
 static int teardown(void **state UNUSED) {
   join_free(join);
   return 0;
@@ -198,6 +206,68 @@ static void a_packet_that_stays_alone_is_as_it_came(void **state UNUSED) {
   struct span packet = test_segment_write(expected, &segment);
   assert_int_equal(emitted[0].size, packet.size);
   assert_memory_equal(last, packet.data, packet.size);
+}
+
+static void segments_without_checksums_are_joined(void **state UNUSED) {
+  struct test_segment segment = tcp_segment();
+  segment.left_out = true;
+  for (int i = 0; i < 2; i++, emitted_count = 0) {
+    struct test_segment whole = segment;
+    add_and_advance(&segment);
+    segment.left_out = false; /* a checksum that holds is as good */
+    add_and_advance(&segment);
+    segment.left_out = true;
+    add_and_advance(&segment);
+    join_flush(join);
+    assert_int_equal(emitted_count, 1);
+    whole.left_out = false;
+    whole.payload = 3 * EACH;
+    assert_joined(&whole, EACH);
+    segment.ipv6 = true;
+  }
+}
+
+/* Whether it waited or not. */
+static void a_checksum_left_out_of_a_lone_segment_is_the_kernels(void **state UNUSED) {
+  static uint8_t expected[SEGMENT_SIZE_MAX];
+  struct test_segment segment = tcp_segment();
+  for (int i = 0; i < 4; i++) {
+    emitted_count = 0;
+    segment.ipv6 = i % 2 == 1;
+    segment.flags = i < 2 ? ACK : ACK | PSH;
+    segment.left_out = true;
+    add(&segment);
+    assert_int_equal(join_pending(join), i < 2);
+    join_flush(join);
+    struct test_segment partial = segment;
+    partial.left_out = false;
+    partial.partial = true;
+    struct span packet = test_segment_write(expected, &partial);
+    assert_int_equal(emitted_count, 1);
+    assert_int_equal(emitted[0].size, packet.size);
+    assert_memory_equal(last, packet.data, packet.size);
+    assert_int_equal(emitted[0].offload.kind, TUN_OFFLOAD_NONE);
+    assert_true(emitted[0].offload.needs_checksum);
+    assert_int_equal(emitted[0].offload.checksum_start, test_segment_transport(&segment));
+    assert_int_equal(emitted[0].offload.checksum_offset, 16);
+  }
+}
+
+static void a_kernel_that_joins_nothing_gets_whole_segments(void **state UNUSED) {
+  static uint8_t expected[SEGMENT_SIZE_MAX];
+  struct test_segment segment = tcp_segment();
+  for (int i = 0; i < 4; i++) {
+    segment.ipv6 = i % 2 == 1;
+    segment.left_out = i < 2;
+    add(&segment);
+    struct test_segment whole = segment;
+    whole.left_out = false;
+    struct span packet = test_segment_write(expected, &whole);
+    assert_int_equal(emitted[i].size, packet.size);
+    assert_memory_equal(last, packet.data, packet.size);
+  }
+  assert_false(join_pending(join));
+  assert_singles(4);
 }
 
 static void psh_and_fin_end_a_run_and_are_kept(void **state UNUSED) {
@@ -572,6 +642,10 @@ int main(void) {
       borrowed(borrowed_packets_are_joined_where_they_lie),
       borrowed(a_packet_that_stays_alone_is_as_it_came),
       joined(a_packet_that_stays_alone_is_as_it_came),
+      joined(segments_without_checksums_are_joined),
+      joined(a_checksum_left_out_of_a_lone_segment_is_the_kernels),
+      cmocka_unit_test_setup_teardown(a_kernel_that_joins_nothing_gets_whole_segments, setup_single,
+                                      teardown),
       joined(psh_and_fin_end_a_run_and_are_kept),
       joined(psh_lets_nothing_wait),
       joined(cwr_begins_a_run_and_is_said),

@@ -45,14 +45,19 @@ static void assert_no_more(struct segment_cut *cut) {
 }
 
 /* Cuts the segment with its flags and finds all packets as they ought to be. */
-static void cuts_into(struct test_segment whole, size_t agreed, size_t packet_max, size_t each) {
+static void cuts(struct test_segment whole, size_t agreed, size_t packet_max, size_t each,
+                 bool leave, bool left_out) {
   whole.partial = true;
   struct span packet = test_segment_write(super, &whole);
   struct tun_offload offload = offload_of(&whole, agreed);
   struct segment_cut cut;
   assert_int_equal(segment_begin(&cut, packet, &offload, packet_max), 0);
+  if (leave) {
+    segment_leave_checksums(&cut);
+  }
   struct test_segment piece = whole;
   piece.partial = false;
+  piece.left_out = left_out;
   for (size_t offset = 0; offset < whole.payload; offset += each) {
     bool last = whole.payload - offset <= each;
     piece.offset = whole.offset + offset;
@@ -65,6 +70,10 @@ static void cuts_into(struct test_segment whole, size_t agreed, size_t packet_ma
     assert_next(&cut, &piece);
   }
   assert_no_more(&cut);
+}
+
+static void cuts_into(struct test_segment whole, size_t agreed, size_t packet_max, size_t each) {
+  cuts(whole, agreed, packet_max, each, false, false);
 }
 
 static const struct test_segment tcp = {
@@ -89,6 +98,22 @@ static void tcp_over_ipv6_is_cut_into_segments(void **state UNUSED) {
   cuts_into(segment, 1328, TUN_PACKET_MAX, 1328);
   segment.extension = 8;
   cuts_into(segment, 1320, TUN_PACKET_MAX, 1320);
+}
+
+static void checksums_of_tcp_can_be_left_out(void **state UNUSED) {
+  struct test_segment segment = tcp;
+  cuts(segment, 1348, TUN_PACKET_MAX, 1348, true, true);
+  segment.ipv6 = true;
+  cuts(segment, 1328, TUN_PACKET_MAX, 1328, true, true);
+}
+
+static void checksums_that_the_receiver_would_miss_are_not_left_out(void **state UNUSED) {
+  struct test_segment segment = tcp;
+  segment.ipv6 = true;
+  segment.extension = 8;
+  cuts(segment, 1320, TUN_PACKET_MAX, 1320, true, false);
+  struct test_segment datagrams = {.udp = true, .port = 443, .payload = 5050};
+  cuts(datagrams, 1000, 1028, 1000, true, false);
 }
 
 static void udp_is_cut_into_datagrams(void **state UNUSED) {
@@ -408,6 +433,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tcp_over_ipv4_is_cut_into_segments),
       cmocka_unit_test(tcp_over_ipv6_is_cut_into_segments),
+      cmocka_unit_test(checksums_of_tcp_can_be_left_out),
+      cmocka_unit_test(checksums_that_the_receiver_would_miss_are_not_left_out),
       cmocka_unit_test(udp_is_cut_into_datagrams),
       cmocka_unit_test(the_last_packet_may_be_whole_or_of_one_byte),
       cmocka_unit_test(the_largest_packet_is_cut),

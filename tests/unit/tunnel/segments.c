@@ -99,7 +99,9 @@ struct span test_segment_write(uint8_t data[static SEGMENT_SIZE_MAX],
   uint32_t sum =
       residue(length_and_protocol, data + (segment->ipv6 ? 8 : 12), segment->ipv6 ? 32 : 8);
   uint8_t *field = data + transport + (segment->udp ? 6 : 16);
-  if (segment->partial) {
+  if (segment->left_out) {
+    put_checksum(field, 0xffff);
+  } else if (segment->partial) {
     put_checksum(field, sum);
   } else {
     put_checksum(field, 65535 - residue(sum, data + transport, size - transport));

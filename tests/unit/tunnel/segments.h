@@ -33,6 +33,7 @@ struct test_segment {
   size_t payload;     /* bytes */
   size_t offset;      /* of the payload in the stream, whose bytes the test's pattern gives */
   bool partial;       /* the checksum's field holds the pseudo-header's sum, as from the kernel */
+  bool left_out;      /* it says that the checksum was left out, as between nodes */
 };
 
 struct span test_segment_write(uint8_t data[static SEGMENT_SIZE_MAX],
