@@ -42,38 +42,44 @@ int ip_address_parse(const char *text, struct ip_address *ip) {
   return ERROR_INVALID;
 }
 
+enum special { SPECIAL_OTHER, SPECIAL_LOOPBACK, SPECIAL_LINK_LOCAL, SPECIAL_MULTICAST };
+
+/* In bytes and not in text, since some of it is asked of every packet. */
 static const struct {
-  const char *text;
-  bool loopback, link_local, multicast;
+  struct ip_prefix prefix;
+  enum special special;
 } special_ranges[] = {
-    {"0.0.0.0/8", false, false, false},      /* RFC 791 */
-    {"10.0.0.0/8", false, false, false},     /* RFC 1918 */
-    {"100.64.0.0/10", false, false, false},  /* RFC 6598 */
-    {"127.0.0.0/8", true, false, false},     /* RFC 1122 */
-    {"169.254.0.0/16", false, true, false},  /* RFC 3927 */
-    {"172.16.0.0/12", false, false, false},  /* RFC 1918 */
-    {"192.168.0.0/16", false, false, false}, /* RFC 1918 */
-    {"224.0.0.0/4", false, false, true},     /* RFC 5771 */
-    {"240.0.0.0/4", false, false, false},    /* RFC 1112 */
-    {"::/128", false, false, false},         /* RFC 4291 */
-    {"::1/128", true, false, false},         /* RFC 4291 */
-    {"::ffff:0:0/96", false, false, false},  /* RFC 4291, IPv4-mapped */
-    {"fc00::/7", false, false, false},       /* RFC 4193 */
-    {"fe80::/10", false, true, false},       /* RFC 4291 */
-    {"ff00::/8", false, false, true},        /* RFC 4291 */
+    {{{4, {0}}, 8}, SPECIAL_OTHER},                         /* 0.0.0.0/8, RFC 791 */
+    {{{4, {10}}, 8}, SPECIAL_OTHER},                        /* RFC 1918 */
+    {{{4, {100, 64}}, 10}, SPECIAL_OTHER},                  /* RFC 6598 */
+    {{{4, {127}}, 8}, SPECIAL_LOOPBACK},                    /* RFC 1122 */
+    {{{4, {169, 254}}, 16}, SPECIAL_LINK_LOCAL},            /* RFC 3927 */
+    {{{4, {172, 16}}, 12}, SPECIAL_OTHER},                  /* RFC 1918 */
+    {{{4, {192, 168}}, 16}, SPECIAL_OTHER},                 /* RFC 1918 */
+    {{{4, {224}}, 4}, SPECIAL_MULTICAST},                   /* RFC 5771 */
+    {{{4, {240}}, 4}, SPECIAL_OTHER},                       /* RFC 1112 */
+    {{{6, {0}}, 128}, SPECIAL_OTHER},                       /* ::, RFC 4291 */
+    {{{6, {[15] = 1}}, 128}, SPECIAL_LOOPBACK},             /* ::1, RFC 4291 */
+    {{{6, {[10] = 0xff, [11] = 0xff}}, 96}, SPECIAL_OTHER}, /* IPv4-mapped, RFC 4291 */
+    {{{6, {0xfc}}, 7}, SPECIAL_OTHER},                      /* RFC 4193 */
+    {{{6, {0xfe, 0x80}}, 10}, SPECIAL_LINK_LOCAL},          /* RFC 4291 */
+    {{{6, {0xff}}, 8}, SPECIAL_MULTICAST},                  /* RFC 4291 */
 };
 
 enum { SPECIAL_RANGES = sizeof(special_ranges) / sizeof(special_ranges[0]) };
 
 /* The index of the range that holds the address, or SPECIAL_RANGES. */
 static size_t special_range_of(const struct ip_address *ip) {
-  for (size_t i = 0; i < SPECIAL_RANGES; i++) {
-    struct ip_prefix prefix;
-    if (ip_prefix_parse(special_ranges[i].text, &prefix) == 0 && ip_prefix_contains(&prefix, ip)) {
-      return i;
-    }
+  size_t i = 0;
+  while (i < SPECIAL_RANGES && !ip_prefix_contains(&special_ranges[i].prefix, ip)) {
+    i++;
   }
-  return SPECIAL_RANGES;
+  return i;
+}
+
+static bool is_special(const struct ip_address *ip, enum special special) {
+  size_t range = special_range_of(ip);
+  return range < SPECIAL_RANGES && special_ranges[range].special == special;
 }
 
 bool ip_address_is_global(const struct ip_address *ip) {
@@ -81,18 +87,15 @@ bool ip_address_is_global(const struct ip_address *ip) {
 }
 
 bool ip_address_is_loopback(const struct ip_address *ip) {
-  size_t range = special_range_of(ip);
-  return range < SPECIAL_RANGES && special_ranges[range].loopback;
+  return is_special(ip, SPECIAL_LOOPBACK);
 }
 
 bool ip_address_is_link_local(const struct ip_address *ip) {
-  size_t range = special_range_of(ip);
-  return range < SPECIAL_RANGES && special_ranges[range].link_local;
+  return is_special(ip, SPECIAL_LINK_LOCAL);
 }
 
 bool ip_address_is_multicast(const struct ip_address *ip) {
-  size_t range = special_range_of(ip);
-  return range < SPECIAL_RANGES && special_ranges[range].multicast;
+  return is_special(ip, SPECIAL_MULTICAST);
 }
 
 /* Whether the first `length` bits agree. */
