@@ -76,6 +76,10 @@ struct span packet_queue_front(const struct packet_queue *queue) {
   return (struct span){.data = queue->storage->bytes + entry->offset, .size = entry->size};
 }
 
+uint8_t *packet_queue_front_bytes(struct packet_queue *queue) {
+  return queue->count == 0 ? NULL : queue->storage->bytes + entry_at(queue, 0)->offset;
+}
+
 uint64_t packet_queue_since(const struct packet_queue *queue) {
   return entry_at(queue, 0)->since;
 }

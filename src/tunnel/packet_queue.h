@@ -27,6 +27,8 @@ int packet_queue_push(struct packet_queue *queue, struct span packet, uint64_t n
 bool packet_queue_has_room(const struct packet_queue *queue, size_t size);
 /* The oldest packet, valid until the next push or pop; empty when the queue is. */
 struct span packet_queue_front(const struct packet_queue *queue);
+/* The same, to be changed where it lies. */
+uint8_t *packet_queue_front_bytes(struct packet_queue *queue);
 /* `now` when the oldest came; the queue is not empty. */
 uint64_t packet_queue_since(const struct packet_queue *queue);
 void packet_queue_pop(struct packet_queue *queue);

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include "tunnel/ecn.h"
 #include "tunnel/header_layout.h"
 
 /* Both ends of the tunnel are the same for all its packets: protocol and ports tell flows apart. A
@@ -69,6 +70,10 @@ struct span send_queue_front(struct send_queue *queue, uint64_t now, uint64_t *d
   while (
       queue->bulk.count > 0 &&
       codel_drops(&queue->codel, now, now - packet_queue_since(&queue->bulk), queue->bulk.bytes)) {
+    if (ecn_mark(packet_queue_front_bytes(&queue->bulk), packet_queue_front(&queue->bulk).size)) {
+      queue->marked++;
+      break;
+    }
     drop_front(queue, &queue->bulk);
     (*dropped)++;
   }

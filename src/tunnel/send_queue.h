@@ -14,6 +14,7 @@ struct send_queue {
   struct packet_queue ahead, bulk;
   struct packet_queue *chosen; /* whose front is being sent; NULL: to be chosen */
   struct codel codel;
+  uint64_t marked;                    /* packets that were marked and not dropped (RFC 3168) */
   uint16_t waiting[SEND_QUEUE_FLOWS]; /* packets of the flow, in both */
 };
 
@@ -24,7 +25,8 @@ size_t send_queue_count(const struct send_queue *queue);
  * as packet_queue_push. */
 int send_queue_push(struct send_queue *queue, struct span packet, uint64_t now) MUST_CHECK;
 /* The packet to be sent next, valid until the next push or pop, and the same until then; empty when
- * the queue is. Adds to *dropped those that have waited for too long. */
+ * the queue is. Adds to *dropped those that have waited for too long; where the sender
+ * understands it, such a packet is marked instead. */
 struct span send_queue_front(struct send_queue *queue, uint64_t now, uint64_t *dropped);
 void send_queue_pop(struct send_queue *queue);
 

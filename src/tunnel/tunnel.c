@@ -323,4 +323,5 @@ void tunnel_free(struct tunnel *tunnel) {
 
 void tunnel_counters(const struct tunnel *tunnel, struct tunnel_counters *counters) {
   *counters = tunnel->counters;
+  counters->marked_late = tunnel->queue.marked;
 }

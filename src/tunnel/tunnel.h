@@ -26,6 +26,7 @@ struct tunnel_counters {
   uint64_t too_big;         /* Packet Too Big told to a sender */
   uint64_t dropped_full;    /* the queue was full */
   uint64_t dropped_late;    /* had waited for too long */
+  uint64_t marked_late;     /* too, but the sender understands ECN */
   uint64_t dropped_spoofed; /* inner source or destination not allowed */
   uint64_t dropped_invalid; /* not an IP packet, not a frame of ours */
 };

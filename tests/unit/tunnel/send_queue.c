@@ -22,6 +22,17 @@ static int teardown(void **state UNUSED) {
   return 0;
 }
 
+static uint8_t ecn; /* of what is pushed */
+
+/* Of a header whose checksum is right: 0xffff. */
+static unsigned header_sum(const uint8_t *ipv4) {
+  unsigned sum = 0;
+  for (size_t i = 0; i < 20; i += 2) {
+    sum += (unsigned)(ipv4[i] << 8 | ipv4[i + 1]);
+  }
+  return sum % 0xffff == 0 ? 0xffff : sum % 0xffff;
+}
+
 static int push(int version, uint8_t protocol, uint8_t port, uint8_t mark, uint64_t now) {
   static uint8_t bytes[SIZE];
   memset(bytes, 0, sizeof(bytes));
@@ -29,6 +40,12 @@ static int push(int version, uint8_t protocol, uint8_t port, uint8_t mark, uint6
   bytes[version == 4 ? 9 : 6] = protocol;
   bytes[(version == 4 ? 20 : 40) + 1] = port;
   bytes[MARK_AT] = mark;
+  bytes[1] = (uint8_t)(ecn << (version == 4 ? 0 : 4));
+  if (version == 4) {
+    unsigned sum = 0xffff - header_sum(bytes);
+    bytes[10] = (uint8_t)(sum >> 8);
+    bytes[11] = (uint8_t)sum;
+  }
   return send_queue_push(&queue, (struct span){bytes, sizeof(bytes)}, now);
 }
 
@@ -103,6 +120,28 @@ static void a_queue_that_stands_is_thinned_and_the_others_are_not(void **state U
   assert_in_range(late, 10, 60);
 }
 
+static void who_understands_is_marked_and_not_dropped(void **state UNUSED) {
+  late = 0;
+  ecn = 2; /* ECT(0) */
+  uint64_t now = MILLISECOND, marks = 0;
+  for (int i = 0; i < 60; i++) {
+    assert_int_equal(push(i % 2 == 0 ? 4 : 6, TCP, 1, 0, now), 0);
+  }
+  for (int i = 0; i < 1000; i++) {
+    now += MILLISECOND;
+    assert_int_equal(push(i % 2 == 0 ? 4 : 6, TCP, 1, 0, now), 0);
+    struct span front = send_queue_front(&queue, now, &late);
+    bool ipv4 = front.data[0] >> 4 == 4;
+    marks += (front.data[1] >> (ipv4 ? 0 : 4) & 3) == 3;
+    assert_true(!ipv4 || header_sum(front.data) == 0xffff);
+    send_queue_pop(&queue);
+  }
+  ecn = 0;
+  assert_int_equal(late, 0);
+  assert_in_range(marks, 10, 60);
+  assert_int_equal(queue.marked, marks);
+}
+
 static void the_oldest_of_the_same_kind_give_way(void **state UNUSED) {
   assert_int_equal(push(4, TCP, 1, 1, 1), 0); /* ahead: nothing of it waited */
   int gone = 0;
@@ -132,6 +171,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(what_is_being_sent_is_not_overtaken, setup, teardown),
       cmocka_unit_test_setup_teardown(a_queue_that_stands_is_thinned_and_the_others_are_not, setup,
                                       teardown),
+      cmocka_unit_test_setup_teardown(who_understands_is_marked_and_not_dropped, setup, teardown),
       cmocka_unit_test_setup_teardown(the_oldest_of_the_same_kind_give_way, setup, teardown),
       cmocka_unit_test_setup_teardown(what_is_no_ip_packet_waits_like_any_other, setup, teardown),
   };
