@@ -88,6 +88,10 @@ static void connection_settings(struct quic_connection *connection, const ngtcp2
   settings->handshake_timeout =
       handshake_timeout == 0 ? HANDSHAKE_TIMEOUT_DEFAULT : handshake_timeout;
   settings->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
+  /* What a tunnel carries has a congestion control of its own, with which ours must not compete for
+   * the same losses: BBR takes a path's speed and not each loss for the measure
+   * (docs/performance.md has the comparison with CUBIC). */
+  settings->cc_algo = NGTCP2_CC_ALGO_BBR;
   /* Each packet of ours acknowledges all that came: when one is written for nothing else is decided
    * here (connection_receive), since the library's own wait, an eighth of the round trip, is over
    * before an application has answered. */

@@ -104,7 +104,7 @@ static void on_a_short_path_no_more_than_a_mebibyte_is_under_way(void **state UN
   struct pair pair;
   open_quiet_pair(&pair);
   struct side *client = &pair.client;
-  /* Congestion control lets ever more go, as nothing is lost. */
+  /* Congestion control comes to know the path, and lets ever more go. */
   for (unsigned sent = 0; sent < 20000;) {
     if (send_bytes(client, 1400) == 0) {
       sent++;
@@ -112,6 +112,10 @@ static void on_a_short_path_no_more_than_a_mebibyte_is_under_way(void **state UN
     }
     client->writable = false;
     world_run_until(&world, is_writable, client);
+  }
+  if (counters_of(client).minimum_rtt >= SECOND / 1000) { /* under valgrind, say */
+    pair_close(&pair);
+    skip();
   }
   /* What the loop does not run for is not acknowledged. */
   uint64_t before = counters_of(client).sent_bytes;
