@@ -37,12 +37,18 @@ int netlink_addresses(struct netlink *netlink, netlink_address_visitor visitor, 
 
 /* A second socket that hears of address, route and link changes; poll it for reading. */
 struct netlink_monitor;
+/* What somebody else did to an interface of ours. */
+enum netlink_own {
+  NETLINK_OWN_SAME,
+  NETLINK_OWN_DOWN,
+  NETLINK_OWN_UP, /* or took an address from it: its addresses may have to be given again */
+};
 int netlink_monitor_open(struct netlink_monitor **monitor, struct error *error) MUST_CHECK;
 int netlink_monitor_descriptor(const struct netlink_monitor *monitor);
-/* Reads what is there. *changed: something changed on an interface other than `except` (0: none);
- * an overrun counts as a change. */
-int netlink_monitor_read(struct netlink_monitor *monitor, unsigned except, bool *changed,
-                         struct error *error) MUST_CHECK;
+/* Reads what is there. *changed: something changed on an interface other than `own` (0: none); an
+ * overrun counts as a change. *what: what last happened to `own`. */
+int netlink_monitor_read(struct netlink_monitor *monitor, unsigned own, bool *changed,
+                         enum netlink_own *what, struct error *error) MUST_CHECK;
 void netlink_monitor_close(struct netlink_monitor *monitor);
 
 #endif

@@ -2,6 +2,7 @@
 #include <libmnl/libmnl.h>
 #include <stdlib.h>
 
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -113,9 +114,29 @@ static bool notice_matters(const struct nlmsghdr *message, unsigned except) {
   }
 }
 
-int netlink_monitor_read(struct netlink_monitor *monitor, unsigned except, bool *changed,
-                         struct error *error) {
+/* The kernel takes the IPv6 addresses of a link that is set down, and does not give them back. */
+static void look_at_own(const struct nlmsghdr *message, unsigned own, enum netlink_own *what) {
+  size_t size = mnl_nlmsg_get_payload_len(message);
+  if (own == 0) {
+    return;
+  }
+  if (message->nlmsg_type == RTM_NEWLINK && size >= sizeof(struct ifinfomsg)) {
+    const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
+    if ((unsigned)link->ifi_index == own) {
+      *what = (link->ifi_flags & IFF_UP) != 0 ? NETLINK_OWN_UP : NETLINK_OWN_DOWN;
+    }
+  } else if (message->nlmsg_type == RTM_DELADDR && size >= sizeof(struct ifaddrmsg)) {
+    const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
+    if (address->ifa_index == own && *what == NETLINK_OWN_SAME) {
+      *what = NETLINK_OWN_UP;
+    }
+  }
+}
+
+int netlink_monitor_read(struct netlink_monitor *monitor, unsigned own, bool *changed,
+                         enum netlink_own *what, struct error *error) {
   *changed = false;
+  *what = NETLINK_OWN_SAME;
   for (int i = 0; i < NOTICES_PER_READ; i++) {
     ssize_t got = mnl_socket_recvfrom(monitor->socket, monitor->notice, NOTICE_SIZE);
     if (got < 0) {
@@ -135,7 +156,8 @@ int netlink_monitor_read(struct netlink_monitor *monitor, unsigned except, bool 
     int rest = (int)got;
     for (struct nlmsghdr *message = (struct nlmsghdr *)monitor->notice; mnl_nlmsg_ok(message, rest);
          message = mnl_nlmsg_next(message, &rest)) {
-      *changed = notice_matters(message, except) || *changed;
+      *changed = notice_matters(message, own) || *changed;
+      look_at_own(message, own, what);
     }
   }
   return 0;

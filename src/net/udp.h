@@ -63,6 +63,8 @@ int udp_socket_send(struct udp_socket *socket, const struct udp_packet *packets,
 struct udp_counters {
   uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
   uint64_t refused;      /* by the kernel, for the packet's own sake */
+  uint64_t barred;       /* of these, not for their size, which path MTU discovery deals with */
+  int barred_errno;      /* why, the last time */
   uint64_t truncated;    /* longer than UDP_PACKET_SIZE, or beyond UDP_SEGMENTS_MAX of a message */
   bool segmentation_off; /* the kernel or a device refused a train; packets go one by one since */
 };

@@ -145,6 +145,10 @@ int udp_socket_send(struct udp_socket *socket, const struct udp_packet *packets,
     } else {
       passed = sender->packets[0];
       socket->counters.refused += passed;
+      if (errno != EMSGSIZE) {
+        socket->counters.barred += passed;
+        socket->counters.barred_errno = errno;
+      }
     }
     suspect = false;
     single -= passed < single ? passed : single;

@@ -13,6 +13,10 @@ struct interface_config {
   bool with_ipv4; /* no: a local network overlaps the range, and must stay reachable */
 };
 
+/* Gives the addresses again that somebody took, or the kernel when the interface was set down. */
+int interface_restore(struct netlink *netlink, const struct interface_config *config,
+                      unsigned index, struct error *error) MUST_CHECK;
+
 /* Opened, addressed and up. On failure nothing is left. */
 int interface_open(struct netlink *netlink, const struct interface_config *config, struct tun **tun,
                    struct error *error) MUST_CHECK;

@@ -9,17 +9,21 @@ struct network_watch {
   uv_poll_t poll;
   unsigned except;
   void (*changed)(void *context);
+  void (*own_changed)(bool up, void *context);
   void *context;
 };
 
 static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
   struct network_watch *watch = poll->data;
   bool changed = false;
+  enum netlink_own own;
   struct error error = {0};
-  if (netlink_monitor_read(watch->monitor, watch->except, &changed, &error)) {
+  if (netlink_monitor_read(watch->monitor, watch->except, &changed, &own, &error)) {
     log_warning(watch->log, "network-watch-failed", "error=\"%s\"", error.message);
     changed = true; /* better once too often than never again */
   }
+  if (own != NETLINK_OWN_SAME)
+    watch->own_changed(own == NETLINK_OWN_UP, watch->context);
   if (changed)
     watch->changed(watch->context);
 }
@@ -32,12 +36,14 @@ static void poll_closed(uv_handle_t *handle) {
 }
 
 int network_watch_new(uv_loop_t *loop, const struct log *log, void (*changed)(void *context),
-                      void *context, struct network_watch **out, struct error *error) {
+                      void (*own_changed)(bool up, void *context), void *context,
+                      struct network_watch **out, struct error *error) {
   struct network_watch *watch = calloc(1, sizeof *watch);
   if (!watch)
     return error_set(error, ERROR_NO_MEMORY, "no memory to watch the network");
   watch->log = log;
   watch->changed = changed;
+  watch->own_changed = own_changed;
   watch->context = context;
   int code = netlink_open(&watch->netlink, error);
   if (code)

@@ -10,9 +10,12 @@
 
 struct network_watch;
 
-/* `changed` comes from the loop, once for what came together. */
+/* From the loop, once for what came together: `changed` for the host's own interfaces,
+ * `own_changed` for the one that is excepted: somebody set it down (`up` false), or up, or took an
+ * address from it. */
 int network_watch_new(uv_loop_t *loop, const struct log *log, void (*changed)(void *context),
-                      void *context, struct network_watch **watch, struct error *error) MUST_CHECK;
+                      void (*own_changed)(bool up, void *context), void *context,
+                      struct network_watch **watch, struct error *error) MUST_CHECK;
 /* No callback any more; frees from the loop. */
 void network_watch_close(struct network_watch *watch);
 

@@ -15,12 +15,14 @@ struct plane {
   struct packet_path *path;
   struct resolver *resolver;
   struct backoff backoff;
+  bool down;        /* somebody set the interface down */
   uv_timer_t timer; /* until the next attempt at the interface */
 };
 
 static void build(struct plane *plane);
 
 static void take_down(struct plane *plane) {
+  plane->down = false;
   resolver_close(plane->resolver);
   plane->resolver = NULL;
   packet_path_close(plane->path);
@@ -116,9 +118,9 @@ static bool overlaps(struct plane *plane) {
   return true;
 }
 
-static int interface_build(struct plane *plane, struct error *error) {
+static struct interface_config interface_of(const struct plane *plane) {
   const struct plane_config *config = &plane->config;
-  struct interface_config interface = {
+  return (struct interface_config){
       .name = config->interface_name,
       .ipv4 = config->ipv4,
       .ipv6 = config->ipv6,
@@ -126,6 +128,11 @@ static int interface_build(struct plane *plane, struct error *error) {
       .ipv6_prefix = plane->ipv6_prefix,
       .with_ipv4 = config->names->with_ipv4,
   };
+}
+
+static int interface_build(struct plane *plane, struct error *error) {
+  const struct plane_config *config = &plane->config;
+  struct interface_config interface = interface_of(plane);
   struct tun *tun;
   int code = interface_open(network_watch_netlink(config->watch), &interface, &tun, error);
   if (code)
@@ -214,6 +221,29 @@ void plane_network_changed(struct plane *plane) {
   bool with_ipv4 = !overlaps(plane);
   if (plane->path && with_ipv4 != plane->config.names->with_ipv4)
     build(plane);
+}
+
+void plane_interface_changed(struct plane *plane, bool up) {
+  const struct plane_config *config = &plane->config;
+  if (!plane->path)
+    return;
+  if (!up) {
+    plane->down = true;
+    warnings_set(config->warnings, WARNING_INTERFACE,
+                 "interface %s was set down: ip link set %s up, or restart cyphonicd",
+                 config->interface_name, config->interface_name);
+    return;
+  }
+  struct interface_config interface = interface_of(plane);
+  struct error error = {0};
+  if (interface_restore(network_watch_netlink(config->watch), &interface,
+                        tun_index(packet_path_tun(plane->path)), &error)) {
+    warnings_set(config->warnings, WARNING_INTERFACE, "%s", error.message);
+  } else if (plane->down) {
+    plane->down = false;
+    warnings_clear(config->warnings, WARNING_INTERFACE);
+    log_info(config->log, "interface-up", "name=%s", config->interface_name);
+  }
 }
 
 void plane_deliver(struct plane *plane, struct span packet) {

@@ -35,6 +35,9 @@ void plane_set_overlay(struct plane *plane, const struct ip_prefix *ipv4,
                        const struct ip_prefix *ipv6);
 /* Local addresses changed: does one of them overlap? */
 void plane_network_changed(struct plane *plane);
+/* Somebody set our interface down, or (`up`) up, or took an address from it, which it gets again.
+ */
+void plane_interface_changed(struct plane *plane, bool up);
 /* To the applications. */
 void plane_deliver(struct plane *plane, struct span packet);
 /* The device's name, NULL while there is none. */

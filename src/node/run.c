@@ -72,6 +72,11 @@ static void network_changed(void *context) {
   session_network_changed(run->session, &addresses);
 }
 
+static void interface_changed(bool up, void *context) {
+  struct run *run = context;
+  plane_interface_changed(run->plane, up);
+}
+
 /* --- the session's events --- */
 
 static bool prefix_take(struct ip_prefix *to, const struct ip_prefix *from) {
@@ -279,8 +284,8 @@ int run_new(const struct run_config *config, const struct run_handler *handler, 
   run->context = context;
   struct host_addresses addresses;
   int code;
-  (void)((code = network_watch_new(config->node->loop, config->node->log, network_changed, run,
-                                   &run->watch, error)) ||
+  (void)((code = network_watch_new(config->node->loop, config->node->log, network_changed,
+                                   interface_changed, run, &run->watch, error)) ||
          (code = session_make(run, error)) || (code = peers_make(run, error)) ||
          (code = survey_make(run, error)) || (code = plane_make(run, error)) ||
          (code = read_addresses(run, &addresses, error)));

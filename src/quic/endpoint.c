@@ -144,6 +144,17 @@ static void endpoint_turned(uv_idle_t *turn) {
   uv_idle_stop(turn);
 }
 
+static void endpoint_report(struct quic_endpoint *endpoint, uint64_t now) {
+  for (int i = 0; i < 2; i++) {
+    struct endpoint_socket *socket = &endpoint->sockets[i];
+    if (socket->udp != NULL) {
+      struct udp_counters counters;
+      udp_socket_counters(socket->udp, &counters);
+      send_report_look(&socket->report, &counters, i == 0 ? 4 : 6, now, endpoint->log);
+    }
+  }
+}
+
 static void endpoint_flush(struct quic_endpoint *endpoint) {
   uint64_t now = clock_now();
   while (endpoint->ready_first != NULL && !endpoint->transmit.blocked) {
@@ -164,6 +175,7 @@ static void endpoint_flush(struct quic_endpoint *endpoint) {
   }
   bool was_blocked = endpoint->transmit.blocked;
   int index = transmit_flush(&endpoint->transmit);
+  endpoint_report(endpoint, now);
   if (index >= 0) {
     endpoint_await_writable(endpoint, index);
   } else if (was_blocked) {

@@ -8,6 +8,7 @@
 #include "quic/cid_table.h"
 #include "quic/limits.h"
 #include "quic/quic.h"
+#include "quic/send_report.h"
 #include "quic/timer.h"
 #include "quic/transmit.h"
 
@@ -16,6 +17,7 @@ struct endpoint_socket {
   struct udp_socket *udp; /* NULL: this host lacks the IP version */
   uv_poll_t poll;
   bool polled; /* the handle is to be closed */
+  struct send_report report;
 };
 
 struct quic_endpoint {

@@ -44,6 +44,7 @@ mkdir "$WORK/logs"
 . "$NET_FOLDER/lib/overlay.sh"
 . "$NET_FOLDER/lib/relay.sh"
 . "$NET_FOLDER/lib/capture.sh"
+. "$NET_FOLDER/lib/path.sh"
 
 finish() {
   local status=$?

@@ -5,8 +5,12 @@
 
 #include <cmocka.h>
 
+#include <net/if.h>
 #include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "namespace.h"
@@ -44,11 +48,20 @@ static void watch_end(struct watch *watch) {
 
 static bool changed(const struct watch *watch, unsigned except) {
   bool result = false;
+  enum netlink_own own;
   struct error error = {0};
-  if (netlink_monitor_read(watch->monitor, except, &result, &error) != 0) {
+  if (netlink_monitor_read(watch->monitor, except, &result, &own, &error) != 0) {
     fail_msg("%s", error.message);
   }
   return result;
+}
+
+static enum netlink_own happened_to(const struct watch *watch, unsigned interface) {
+  bool result;
+  enum netlink_own own;
+  struct error error = {0};
+  assert_int_equal(netlink_monitor_read(watch->monitor, interface, &result, &own, &error), 0);
+  return own;
 }
 
 static void address_add(const struct watch *watch, unsigned interface, uint32_t number) {
@@ -103,6 +116,29 @@ static void what_happens_on_our_own_device_is_no_change(void **state) {
   watch_end(&watch);
 }
 
+static void device_down(const struct watch *watch) {
+  struct ifreq request = {0};
+  strncpy(request.ifr_name, tun_name(watch->tun), IFNAMSIZ - 1);
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(ioctl(descriptor, SIOCSIFFLAGS, &request), 0); /* without IFF_UP */
+  close(descriptor);
+}
+
+static void what_others_do_to_our_own_device_is_told(void **state) {
+  struct watch watch = watch_begin(state);
+  unsigned own = tun_index(watch.tun);
+  device_up(&watch);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_UP);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_SAME);
+  address_add(&watch, own, 3);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_SAME);
+  device_down(&watch);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_DOWN);
+  device_up(&watch);
+  assert_int_equal(happened_to(&watch, LOOPBACK), NETLINK_OWN_SAME);
+  watch_end(&watch);
+}
+
 static void a_device_that_vanishes_is_a_change(void **state) {
   struct watch watch = watch_begin(state);
   device_up(&watch);
@@ -139,6 +175,7 @@ int main(void) {
       cmocka_unit_test(a_link_that_comes_up_is_a_change),
       cmocka_unit_test(a_new_address_is_a_change_and_is_told_once),
       cmocka_unit_test(what_happens_on_our_own_device_is_no_change),
+      cmocka_unit_test(what_others_do_to_our_own_device_is_told),
       cmocka_unit_test(a_device_that_vanishes_is_a_change),
       cmocka_unit_test(notices_that_were_lost_count_as_a_change),
       cmocka_unit_test(closing_nothing_is_no_error),
