@@ -30,6 +30,7 @@ enum {
 
   TCP_HEADER = 20, /* without options */
   TCP_HEADER_MAX = 60,
+  TCP_TIMESTAMPS = 12, /* the options of nearly every segment, RFC 7323 appendix A */
   TCP_SEQUENCE = 4,
   TCP_ACKNOWLEDGEMENT = 8,
   TCP_FLAGS = 12, /* data offset and flags, sixteen bits */
