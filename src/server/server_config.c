@@ -37,6 +37,7 @@ static const struct config_key keys[] = {
     {"trs", "nms", CONFIG_ADDRESS_LIST, FIELD(trs_nms)},
     {"trs", "rate_limit", CONFIG_UNSIGNED, FIELD(trs_rate_limit), .otherwise = "0",
      .maximum = RATE_LIMIT_MAXIMUM},
+    {"trs", "xdp", CONFIG_STRING, FIELD(trs_xdp), .otherwise = "auto"},
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
@@ -61,6 +62,11 @@ static int config_check(const char *name, const struct server_config *config, st
                      "%s: [nms] observation_port: %llu is the [server] port already; give another, "
                      "or 0 for none",
                      name, (unsigned long long)config->port);
+  }
+  if (strcmp(config->trs_xdp, "auto") != 0 && strcmp(config->trs_xdp, "on") != 0 &&
+      strcmp(config->trs_xdp, "off") != 0) {
+    return error_set(error, ERROR_CONFIG, "%s: [trs] xdp: '%s' is none of auto, on and off", name,
+                     config->trs_xdp);
   }
   return ERROR_NONE;
 }

@@ -26,6 +26,7 @@ struct server_config {
   struct config_addresses trs_nms;    /* where this TRS finds NMS; count 0: in this process, or at
                                          `public` where no NMS runs here */
   uint64_t trs_rate_limit;            /* bytes a second and node; 0: any */
+  char *trs_xdp;                      /* auto, on or off */
 };
 
 int server_config_load(const char *path, struct server_config *config,

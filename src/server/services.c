@@ -188,6 +188,12 @@ static size_t hosts_copy(const struct public_hosts *hosts, struct trs_host *copi
   return count;
 }
 
+static enum trs_xdp xdp_of(const struct server_config *config) {
+  return strcmp(config->trs_xdp, "auto") == 0 ? TRS_XDP_AUTO
+         : strcmp(config->trs_xdp, "on") == 0 ? TRS_XDP_ON
+                                              : TRS_XDP_OFF;
+}
+
 static int trs_start(struct server_services *services, struct error *error) {
   const struct server_config *config = &services->access->config;
   struct trs_config trs = {
@@ -198,6 +204,9 @@ static int trs_start(struct server_services *services, struct error *error) {
       .trust = services->trust,
       .name = services->trs_name,
       .rate_limit = config->trs_rate_limit,
+      .xdp = xdp_of(config),
+      .ipv4 = config->ipv4,
+      .ipv6 = config->ipv6,
   };
   int code = hosts_parse(config->trs_public.count > 0 ? &config->trs_public : &config->public,
                          &services->trs_hosts, error);

@@ -12,7 +12,10 @@
 #include "trs/binding_table.h"
 #include "trs/token_bucket.h"
 
-enum { SWEEP_SECONDS = 10 };
+enum {
+  SWEEP_SECONDS = 10,
+  STEP_SECONDS = 3, /* the clock was set forward: an offload would go by the old time */
+};
 
 struct relay_side;
 
@@ -34,6 +37,7 @@ struct relay_side {
   struct relay_node *node;
   uint32_t route_id; /* the node's */
   bool asked;
+  bool offloaded;
   uint64_t packets, bytes; /* from this node */
   struct relay_side *prev, *next;
 };
@@ -54,8 +58,9 @@ struct relay_pair {
 
 struct relay_table {
   struct relay_table_config config;
-  struct relay_node *nodes; /* uthash head */
-  struct relay_pair *pairs; /* uthash head */
+  struct relay_offload offload; /* `enter` NULL: none */
+  struct relay_node *nodes;     /* uthash head */
+  struct relay_pair *pairs;     /* uthash head */
   struct binding_table bindings;
   size_t connected, bound;
   int64_t now, swept; /* wall time */
@@ -71,6 +76,10 @@ struct relay_table *relay_table_new(const struct relay_table_config *config) {
   return table;
 }
 
+void relay_table_set_offload(struct relay_table *table, const struct relay_offload *offload) {
+  table->offload = *offload;
+}
+
 /* --- binding --- */
 
 static struct relay_side *other_of(const struct relay_side *side) {
@@ -78,14 +87,48 @@ static struct relay_side *other_of(const struct relay_side *side) {
   return side == &pair->side[0] ? &pair->side[1] : &pair->side[0];
 }
 
+static void offload_leave(struct relay_table *table, struct relay_side *side) {
+  if (!side->offloaded) {
+    return;
+  }
+  struct address source = {.ip.family = (uint8_t)side->binding.key.family,
+                           .port = side->binding.key.port};
+  memcpy(source.ip.bytes, side->binding.key.ip, sizeof(source.ip.bytes));
+  struct relay_traffic traffic = {0};
+  table->offload.leave(&source, side->binding.key.route_id, &traffic, table->offload.context);
+  side->packets += traffic.packets;
+  side->bytes += traffic.bytes;
+  side->offloaded = false;
+}
+
+static void offload_enter(struct relay_table *table, struct relay_side *side) {
+  const struct relay_side *other = other_of(side);
+  const struct relay_flow flow = {.from = side->node->place,
+                                  .to = other->node->place,
+                                  .route_id = other->route_id,
+                                  .seconds = side->pair->expires - table->now};
+  side->offloaded =
+      table->offload.enter != NULL && table->offload.enter(&flow, table->offload.context);
+}
+
 static bool enter(struct relay_table *table, struct relay_side *side) {
-  return binding_table_enter(&table->bindings, &side->binding, &side->node->place.remote,
-                             other_of(side)->route_id);
+  offload_leave(table, side);
+  if (!binding_table_enter(&table->bindings, &side->binding, &side->node->place.remote,
+                           other_of(side)->route_id)) {
+    return false;
+  }
+  offload_enter(table, side);
+  return true;
+}
+
+static void leave(struct relay_table *table, struct relay_side *side) {
+  offload_leave(table, side);
+  binding_table_leave(&table->bindings, &side->binding);
 }
 
 static void unbind(struct relay_table *table, struct relay_pair *pair) {
-  binding_table_leave(&table->bindings, &pair->side[0].binding);
-  binding_table_leave(&table->bindings, &pair->side[1].binding);
+  leave(table, &pair->side[0]);
+  leave(table, &pair->side[1]);
   if (pair->bound) {
     pair->bound = false;
     table->bound--;
@@ -262,9 +305,10 @@ static void sweep(struct relay_table *table) {
 }
 
 void relay_table_set_time(struct relay_table *table, int64_t now) {
+  bool stepped = now > table->now + STEP_SECONDS;
   table->now = now;
   /* Also when the clock was put back. */
-  if (now >= table->swept + SWEEP_SECONDS || now < table->swept) {
+  if (stepped || now >= table->swept + SWEEP_SECONDS || now < table->swept) {
     table->swept = now;
     sweep(table);
   }
@@ -400,6 +444,11 @@ void relay_table_counters(const struct relay_table *table, struct relay_table_co
       .forwarded_bytes = table->forwarded_bytes,
       .over_limit = table->over_limit,
   };
+  if (table->offload.total != NULL) {
+    table->offload.total(&counters->offloaded, table->offload.context);
+    counters->forwarded_packets += counters->offloaded.packets;
+    counters->forwarded_bytes += counters->offloaded.bytes;
+  }
 }
 
 void relay_table_free(struct relay_table *table) {

@@ -32,16 +32,43 @@ struct relay_table_config {
   void *context;
 };
 
-/* NULL without memory. */
-struct relay_table *relay_table_new(const struct relay_table_config *config);
-void relay_table_free(struct relay_table *table);
-
 /* Where a node is: its address, which it has proven (port 0: not yet, and none of its pairs is
  * bound so long), and ours that it talks to (family 0: not known). */
 struct relay_place {
   struct address remote;
   struct ip_address local;
 };
+
+struct relay_traffic {
+  uint64_t packets, bytes;
+};
+
+/* One direction of a bound pair: what comes from `from` for `route_id` goes on to `to`. */
+struct relay_flow {
+  struct relay_place from, to;
+  uint32_t route_id;
+  int64_t seconds; /* that the grant still holds */
+};
+
+/* Somebody below who forwards packets of some flows before they come here, as the kernel can. What
+ * he does not know or does not want still comes. */
+struct relay_offload {
+  /* False: not this one. A flow that is entered has left before anything about it changes. */
+  bool (*enter)(const struct relay_flow *flow, void *context);
+  /* `*traffic` is what was forwarded since it was entered. */
+  void (*leave)(const struct address *source, uint32_t route_id, struct relay_traffic *traffic,
+                void *context);
+  /* Of all flows since the beginning. */
+  void (*total)(struct relay_traffic *traffic, void *context);
+  void *context;
+};
+
+/* NULL without memory. */
+struct relay_table *relay_table_new(const struct relay_table_config *config);
+void relay_table_free(struct relay_table *table);
+/* Before the first pair is bound. Copied; its flows leave with the table at the latest. Not
+ * together with a rate limit, which is counted here. */
+void relay_table_set_offload(struct relay_table *table, const struct relay_offload *offload);
 
 /* The node called `fqdn` is connected. If it was already, the new place holds, its pairs stay, and
  * `*replaced` is the former owner; otherwise NULL. `owner` is not NULL. ERROR_LIMIT,
@@ -72,7 +99,8 @@ void *relay_pair_context(const struct relay_pair *pair);
 
 struct relay_pair_counters {
   const char *fqdn[2]; /* borrowed from the pair */
-  /* From the node of that name to the other. */
+  /* From the node of that name to the other; what an offload forwarded is in it when the flow has
+   * left. */
   uint64_t packets[2], bytes[2];
 };
 void relay_pair_counters(const struct relay_pair *pair, struct relay_pair_counters *counters);
@@ -92,6 +120,7 @@ struct relay_table_counters {
   size_t nodes; /* connected */
   size_t pairs, bound;
   uint64_t forwarded_packets, forwarded_bytes, over_limit;
+  struct relay_traffic offloaded; /* a part of what was forwarded */
 };
 void relay_table_counters(const struct relay_table *table, struct relay_table_counters *counters);
 

@@ -10,6 +10,7 @@
 #include "trs/registration.h"
 #include "trs/relay_table.h"
 #include "trs/waiting_room.h"
+#include "trs/xdp/forward.h"
 
 enum {
   /* A node keeps its connection alive each 15 s while it needs us. */
@@ -33,6 +34,7 @@ struct trs_service {
   struct trs_config config;
   char name[PKI_NAME_SIZE];
   struct relay_table *table;
+  struct xdp_forward *xdp; /* NULL: all is forwarded in user space */
   struct waiting_room waiting;
   struct trs_registration *registration;
   uv_timer_t tick;
@@ -291,6 +293,55 @@ static int serve(struct trs_service *trs, struct error *error) {
   return quic_endpoint_serve(trs->config.endpoint, &service, error);
 }
 
+/* --- the kernel's part --- */
+
+static int kernel_open(struct trs_service *trs, struct error *error) {
+  const struct trs_config *config = &trs->config;
+  if (config->rate_limit != 0) {
+    return error_set(error, ERROR_CONFIG, "[trs] rate_limit is set, which is kept in user space");
+  }
+  uint16_t port = quic_endpoint_port(config->endpoint, 4);
+  if (port == 0) {
+    port = quic_endpoint_port(config->endpoint, 6);
+  }
+  const struct xdp_forward_config forward = {
+      .port = port,
+      .ipv4 = config->ipv4,
+      .ipv6 = config->ipv6,
+      .any_interface = config->xdp == TRS_XDP_ON,
+  };
+  return xdp_forward_new(&forward, &trs->xdp, error);
+}
+
+/* The relay does without it. */
+static void kernel_start(struct trs_service *trs) {
+  if (trs->config.xdp == TRS_XDP_OFF) {
+    return;
+  }
+  struct error error = {0};
+  if (kernel_open(trs, &error) == ERROR_NONE) {
+    const struct relay_offload offload = xdp_forward_offload(trs->xdp);
+    relay_table_set_offload(trs->table, &offload);
+    log_info(trs->config.log, "relay-in-kernel", "interfaces=%s", xdp_forward_interfaces(trs->xdp));
+    return;
+  }
+  enum log_level level = trs->config.xdp == TRS_XDP_ON ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+  log_write(trs->config.log, level, "relay-in-user-space",
+            "consequence=\"relaying takes more processor time\" "
+            "remedy=\"mend the cause, or set [trs] xdp = off\" cause=\"%s\"",
+            error.message);
+}
+
+static void kernel_stop(struct trs_service *trs) {
+  if (trs->xdp == NULL) {
+    return;
+  }
+  struct trs_counters counters;
+  trs_service_counters(trs, &counters);
+  log_info(trs->config.log, "relay-in-kernel-ends", "packets=%llu bytes=%llu",
+           (unsigned long long)counters.kernel_packets, (unsigned long long)counters.kernel_bytes);
+}
+
 static int prepare(struct trs_service *trs, struct error *error) {
   if (strlen(trs->config.name) >= sizeof(trs->name)) {
     return error_set(error, ERROR_INVALID, "the name '%.300s' of the TRS is too long",
@@ -340,6 +391,7 @@ int trs_service_new(const struct trs_config *config, struct trs_service **out,
   uv_timer_init(config->loop, &trs->tick);
   trs->tick.data = trs;
   uv_timer_start(&trs->tick, tick, TICK_MILLISECONDS, TICK_MILLISECONDS);
+  kernel_start(trs);
   const struct quic_forwarder forwarder = {.forward = forward, .context = trs};
   quic_endpoint_set_forwarder(config->endpoint, &forwarder);
   *out = trs;
@@ -375,7 +427,9 @@ void trs_service_free(struct trs_service *trs) {
     quic_connection_close(client->connection, 0, "the service ends");
     forget(client);
   }
+  kernel_stop(trs);
   relay_table_free(trs->table);
+  xdp_forward_free(trs->xdp);
   trs->table = NULL;
   trs->open = 3;
   waiting_room_close(&trs->waiting, waiting_closed);
@@ -391,6 +445,8 @@ void trs_service_counters(const struct trs_service *trs, struct trs_counters *co
       .pairs = table.bound,
       .forwarded_packets = table.forwarded_packets,
       .forwarded_bytes = table.forwarded_bytes,
+      .kernel_packets = table.offloaded.packets,
+      .kernel_bytes = table.offloaded.bytes,
       .dropped_rate = table.over_limit,
       .refused_grants = trs->refused_grants,
   };

@@ -34,6 +34,12 @@ struct trs_host {
   uint16_t port;
 };
 
+enum trs_xdp {
+  TRS_XDP_OFF,
+  TRS_XDP_AUTO, /* on interfaces with a device behind them, if that can be */
+  TRS_XDP_ON,   /* on any interface; a warning if it cannot be */
+};
+
 struct trs_config {
   struct quic_endpoint *endpoint; /* its forwarder becomes ours */
   uv_loop_t *loop;
@@ -45,7 +51,11 @@ struct trs_config {
   struct trs_host nms[TRS_NMS_MAX]; /* whom we tell that we are there; names are resolved again at
                                        each attempt */
   struct trs_host public[TRS_PUBLIC_MAX];
-  uint64_t rate_limit;   /* bytes a second and node, 0: none */
+  uint64_t rate_limit; /* bytes a second and node, 0: none */
+  /* Whether the kernel forwards what it can (trs/xdp), and the addresses that the endpoint is bound
+   * to; family 0: all. Its port must be the same in both IP versions. */
+  enum trs_xdp xdp;
+  struct ip_address ipv4, ipv6;
   int64_t (*wall)(void); /* NULL: clock_wall */
 };
 
@@ -58,7 +68,8 @@ struct trs_counters {
   size_t nodes; /* connected */
   size_t pairs; /* bound */
   uint64_t forwarded_packets, forwarded_bytes;
-  uint64_t dropped_rate; /* over a node's limit */
+  uint64_t kernel_packets, kernel_bytes; /* a part of them */
+  uint64_t dropped_rate;                 /* over a node's limit */
   uint64_t refused_grants;
 };
 void trs_service_counters(const struct trs_service *trs, struct trs_counters *counters);

@@ -30,6 +30,7 @@ static void the_defaults_need_a_public_address_alone(void **state) {
   assert_int_equal(config.trs_public.count, 0);
   assert_int_equal(config.trs_nms.count, 0);
   assert_int_equal(config.trs_rate_limit, 0);
+  assert_string_equal(config.trs_xdp, "auto");
   server_config_clear(&config);
 }
 
@@ -40,7 +41,7 @@ static void all_keys_are_read(void **state) {
                              "[as]\nenabled=yes\ncertificate_validity=24h\nnms=n.example:9\n"
                              "[nms]\nenabled=no\n"
                              "[trs]\nenabled=no\npublic=t.example, 192.0.2.2:8\n"
-                             "nms=o.example:7\nrate_limit=12500000\n";
+                             "nms=o.example:7\nrate_limit=12500000\nxdp=off\n";
   struct server_config config;
   struct error error = {0};
   assert_int_equal(server_config_parse("f", text, &config, &error), ERROR_NONE);
@@ -59,6 +60,7 @@ static void all_keys_are_read(void **state) {
   assert_string_equal(config.trs_public.text[1], "192.0.2.2:8");
   assert_string_equal(config.trs_nms.text[0], "o.example:7");
   assert_int_equal(config.trs_rate_limit, 12500000);
+  assert_string_equal(config.trs_xdp, "off");
   server_config_clear(&config);
 }
 
@@ -77,6 +79,7 @@ static void wrong_values_name_file_and_key(void **state) {
       {"[server]\npublic=a\n[as]\nenabled=no\n[nms]\nenabled=no\n[trs]\nenabled=no\n", "[trs]"},
       {"[server]\npublic=a\n[trs]\nrate_limit=-1\n", "rate_limit"},
       {"[server]\npublic=a\n[trs]\nrate_limit=9000000000000\n", "rate_limit"},
+      {"[server]\npublic=a\n[trs]\nxdp=yes\n", "xdp"},
       {"[server]\npublic=a\n[relay]\nenabled=yes\n", "relay"},
   };
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
