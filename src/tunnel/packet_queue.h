@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/span.h"
 
-enum { PACKET_QUEUE_PACKETS = 4096, PACKET_QUEUE_BYTES = 6 << 20 };
+enum { PACKET_QUEUE_PACKETS = 4096, PACKET_QUEUE_BYTES = 3 << 20 };
 
 struct packet_queue_storage;
 

@@ -18,7 +18,7 @@ struct tunnel_config {
   void *context;
 };
 
-enum { TUNNEL_QUEUE_PACKETS = 4096, TUNNEL_QUEUE_BYTES = 6 << 20 };
+enum { TUNNEL_QUEUE_PACKETS = 4096, TUNNEL_QUEUE_BYTES = 3 << 20 };
 
 struct tunnel_counters {
   uint64_t sent_packets, sent_bytes, received_packets, received_bytes;

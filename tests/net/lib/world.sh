@@ -62,7 +62,9 @@ segment() {
   SEGMENT_OWNER[$name]=$owner
   SEGMENT_IPV4[$name]=
   SEGMENT_IPV6[$name]=
-  ip -n "$PREFIX-$owner" link add "$name" type bridge mcast_snooping 0
+  # A bridge without an address of its own takes the least of its ports', and another whenever a
+  # port comes: what its hosts remember of their gateway would be wrong for seconds.
+  ip -n "$PREFIX-$owner" link add "$name" address 02:00:00:00:00:01 type bridge mcast_snooping 0
   ip -n "$PREFIX-$owner" link set "$name" up
   for range; do
     case $range in
