@@ -1,5 +1,6 @@
-# The command line of bench/compare and bench/latency: --rounds, --json, --plot, one number of the
-# benchmark's own, and the peers' names. Their help is the comment at their head.
+# The command line of bench/compare and bench/latency, and parts of it for others: --rounds, --json,
+# --plot, one number of the benchmark's own, and the peers' names. Their help is the comment at
+# their head.
 
 ROUNDS=3
 JSON_FILE=
@@ -50,10 +51,16 @@ read_comparison() {
   if ! [[ $ROUNDS =~ ^[1-9][0-9]*$ && $OWN =~ ^[1-9][0-9]*$ ]]; then
     wrong_usage "--rounds and $own_option take whole numbers from 1"
   fi
-  # After minutes of work it would be late to find that the result has no place.
-  for option in "$JSON_FILE" "$PLOT_FILE"; do
-    if [ -n "$option" ] && ! { : >>"$option"; } 2>/dev/null; then
-      wrong_usage "cannot write $option"
+  check_writable "$JSON_FILE" "$PLOT_FILE"
+}
+
+# check_writable FILE...: after minutes of work it would be late to find that the result has no
+# place. An empty name passes: nothing is to be written.
+check_writable() {
+  local file
+  for file; do
+    if [ -n "$file" ] && ! { : >>"$file"; } 2>/dev/null; then
+      wrong_usage "cannot write $file"
     fi
   done
 }
