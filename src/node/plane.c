@@ -15,14 +15,14 @@ struct plane {
   struct packet_path *path;
   struct resolver *resolver;
   struct backoff backoff;
-  bool down;        /* somebody set the interface down */
+  bool impaired;    /* the interface was set down, or lacks an address */
   uv_timer_t timer; /* until the next attempt at the interface */
 };
 
 static void build(struct plane *plane);
 
 static void take_down(struct plane *plane) {
-  plane->down = false;
+  plane->impaired = false;
   resolver_close(plane->resolver);
   plane->resolver = NULL;
   packet_path_close(plane->path);
@@ -228,7 +228,7 @@ void plane_interface_changed(struct plane *plane, bool up) {
   if (!plane->path)
     return;
   if (!up) {
-    plane->down = true;
+    plane->impaired = true;
     warnings_set(config->warnings, WARNING_INTERFACE,
                  "interface %s was set down: ip link set %s up, or restart cyphonicd",
                  config->interface_name, config->interface_name);
@@ -238,9 +238,10 @@ void plane_interface_changed(struct plane *plane, bool up) {
   struct error error = {0};
   if (interface_restore(network_watch_netlink(config->watch), &interface,
                         tun_index(packet_path_tun(plane->path)), &error)) {
+    plane->impaired = true;
     warnings_set(config->warnings, WARNING_INTERFACE, "%s", error.message);
-  } else if (plane->down) {
-    plane->down = false;
+  } else if (plane->impaired) {
+    plane->impaired = false;
     warnings_clear(config->warnings, WARNING_INTERFACE);
     log_info(config->log, "interface-up", "name=%s", config->interface_name);
   }

@@ -75,9 +75,8 @@ static struct quic_stream *next_unsent_stream(struct quic_connection *connection
 /* After a packet with a datagram, which so rarely asks for more than an acknowledgement that this
  * may wait for company. */
 static bool may_wait(struct quic_connection *connection, const struct udp_packet *packet) {
-  connection->unacknowledged++;
   return connection->state == CONNECTION_ESTABLISHED && !connection->datagram_waiting &&
-         connection->unacknowledged < ACKNOWLEDGE_AFTER && packet->ecn != ECN_CE &&
+         connection->unacknowledged < ACKNOWLEDGE_AFTER && packet->ecn != NGTCP2_ECN_CE &&
          next_unsent_stream(connection) == NULL;
 }
 
@@ -126,9 +125,12 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     }
     connection_note_path(connection);
     migration_settle(connection);
-    if (connection->received_datagrams != datagrams && may_wait(connection, packet)) {
-      wait_to_acknowledge(connection, now);
-      return;
+    if (connection->received_datagrams != datagrams) {
+      connection->unacknowledged++;
+      if (may_wait(connection, packet)) {
+        wait_to_acknowledge(connection, now);
+        return;
+      }
     }
   }
   endpoint_mark_ready(connection->endpoint, connection);

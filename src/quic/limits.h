@@ -32,7 +32,6 @@ enum {
    * there: more would only wait in its socket, where CoDel cannot see it and no flow goes ahead of
    * another, and all that both ends remember of it grows cold. 1 MiB is 2 ms at 4 Gbit/s. */
   FLIGHT_MAX = 1 << 20,
-  ECN_CE = 3,           /* RFC 3168: congestion experienced */
   TIME_SHARED = 16,     /* packets that share a time stamp within a turn of the loop */
   TRANSMIT_BATCH = 132, /* packets gathered before a system call: three trains of the largest */
   STATELESS_RESETS_PER_SECOND = 100,

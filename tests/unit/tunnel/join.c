@@ -1,142 +1,21 @@
-#include "tunnel/join.h"
-
+/* What is joined, what stays apart, and how flows share the joiner. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "segments.h"
+#include "join_fixture.h"
 #include "tunnel/segment.h"
 
-enum { EMITTED_MAX = 300, EACH = 1000 };
-
-/* What came out, in order. */
-struct emitted {
-  struct tun_offload offload;
-  size_t size;
-  uint16_t port;
-  uint32_t sequence;
-};
-
-static struct emitted emitted[EMITTED_MAX];
-static size_t emitted_count;
-static uint8_t last[SEGMENT_SIZE_MAX]; /* the last one's bytes */
-static struct join *join;
-
-static void take(const struct span *spans, size_t count, const struct tun_offload *offload,
-                 void *context UNUSED) {
-  assert_in_range(emitted_count, 0, EMITTED_MAX - 1);
-  assert_in_range(count, 1, TUN_SPANS_MAX);
-  struct writer writer = writer_init(last, sizeof(last));
-  for (size_t i = 0; i < count; i++) {
-    writer_bytes(&writer, spans[i].data, spans[i].size);
-  }
-  assert_false(writer.failed);
-  size_t transport = last[0] >> 4 == 4 ? 20 : 40;
-  struct reader reader = reader_init(last + transport, 8);
-  struct emitted item = {.offload = *offload, .size = writer.size, .port = reader_u16(&reader)};
-  (void)reader_u16(&reader);
-  item.sequence = reader_u32(&reader);
-  emitted[emitted_count++] = item;
-}
-
-static void opened(bool copy, bool udp) {
-  const struct join_config config = {.udp = udp, .copy = copy, .emit = take};
-  struct error error = {0};
-  assert_int_equal(join_new(&config, &join, &error), 0);
-  emitted_count = 0;
-}
-
-static int setup(void **state UNUSED) {
-  opened(true, true);
-  return 0;
-}
-
 static int setup_borrowing(void **state UNUSED) {
-  opened(false, true);
+  join_open(&(struct join_config){.udp = true});
   return 0;
 }
 
 static int setup_without_udp(void **state UNUSED) {
-  opened(true, false);
+  join_open(&(struct join_config){.copy = true});
   return 0;
-}
-
-static int setup_single(void **state UNUSED) {
-  const struct join_config config = {.single = true, .copy = true, .emit = take};
-  struct error error = {0};
-  assert_int_equal(join_new(&config, &join, &error), 0);
-  emitted_count = 0;
-  return 0;
-}
-
-static int teardown(void **state UNUSED) {
-  join_free(join);
-  return 0;
-}
-
-static void add(const struct test_segment *segment) {
-  uint8_t data[SEGMENT_SIZE_MAX];
-  join_add(join, test_segment_write(data, segment));
-  memset(data, 0xaa, sizeof(data)); /* as a connection decrypts the next one into it */
-}
-
-/* The next one behind it in its stream. */
-static void advance(struct test_segment *segment) {
-  segment->sequence += (uint32_t)segment->payload;
-  segment->offset += segment->payload;
-  segment->identification++;
-}
-
-static void add_and_advance(struct test_segment *segment) {
-  add(segment);
-  advance(segment);
-}
-
-static struct test_segment tcp_segment(void) {
-  return (struct test_segment){.port = 40000,
-                               .sequence = 0xfffffe00,
-                               .identification = 0xffff,
-                               .acknowledgement = 7,
-                               .flags = ACK,
-                               .window = 501,
-                               .timestamp = 99,
-                               .payload = EACH};
-}
-
-static struct test_segment udp_datagram(void) {
-  return (struct test_segment){.udp = true, .port = 443, .payload = EACH};
-}
-
-/* The last one emitted is one super-packet: `whole`, with segments of `each`. */
-static void assert_joined(const struct test_segment *whole, size_t each) {
-  static uint8_t expected[SEGMENT_SIZE_MAX];
-  struct test_segment partial = *whole;
-  partial.partial = true;
-  struct span packet = test_segment_write(expected, &partial);
-  const struct emitted *item = &emitted[emitted_count - 1];
-  assert_int_equal(item->size, packet.size);
-  assert_memory_equal(last, packet.data, packet.size);
-  enum tun_offload_kind kind = whole->udp    ? TUN_OFFLOAD_UDP
-                               : whole->ipv6 ? TUN_OFFLOAD_TCP_IPV6
-                                             : TUN_OFFLOAD_TCP_IPV4;
-  assert_int_equal(item->offload.kind, kind);
-  assert_int_equal(item->offload.segment_size, each);
-  assert_int_equal(item->offload.header_size, test_segment_headers(whole));
-  assert_true(item->offload.needs_checksum);
-  assert_int_equal(item->offload.checksum_start, test_segment_transport(whole));
-  assert_int_equal(item->offload.checksum_offset, whole->udp ? 6 : 16);
-  assert_int_equal(item->offload.ecn, !whole->udp && (whole->flags & CWR) != 0);
-}
-
-/* All that was emitted were single packets as they came. */
-static void assert_singles(size_t count) {
-  static const struct tun_offload none = {0};
-  assert_int_equal(emitted_count, count);
-  for (size_t i = 0; i < count; i++) {
-    assert_memory_equal(&emitted[i].offload, &none, sizeof(none));
-  }
 }
 
 /* `first` and `second` come one after the other and stay two packets. */
@@ -206,68 +85,6 @@ static void a_packet_that_stays_alone_is_as_it_came(void **state UNUSED) {
   struct span packet = test_segment_write(expected, &segment);
   assert_int_equal(emitted[0].size, packet.size);
   assert_memory_equal(last, packet.data, packet.size);
-}
-
-static void segments_without_checksums_are_joined(void **state UNUSED) {
-  struct test_segment segment = tcp_segment();
-  segment.left_out = true;
-  for (int i = 0; i < 2; i++, emitted_count = 0) {
-    struct test_segment whole = segment;
-    add_and_advance(&segment);
-    segment.left_out = false; /* a checksum that holds is as good */
-    add_and_advance(&segment);
-    segment.left_out = true;
-    add_and_advance(&segment);
-    join_flush(join);
-    assert_int_equal(emitted_count, 1);
-    whole.left_out = false;
-    whole.payload = 3 * EACH;
-    assert_joined(&whole, EACH);
-    segment.ipv6 = true;
-  }
-}
-
-/* Whether it waited or not. */
-static void a_checksum_left_out_of_a_lone_segment_is_the_kernels(void **state UNUSED) {
-  static uint8_t expected[SEGMENT_SIZE_MAX];
-  struct test_segment segment = tcp_segment();
-  for (int i = 0; i < 4; i++) {
-    emitted_count = 0;
-    segment.ipv6 = i % 2 == 1;
-    segment.flags = i < 2 ? ACK : ACK | PSH;
-    segment.left_out = true;
-    add(&segment);
-    assert_int_equal(join_pending(join), i < 2);
-    join_flush(join);
-    struct test_segment partial = segment;
-    partial.left_out = false;
-    partial.partial = true;
-    struct span packet = test_segment_write(expected, &partial);
-    assert_int_equal(emitted_count, 1);
-    assert_int_equal(emitted[0].size, packet.size);
-    assert_memory_equal(last, packet.data, packet.size);
-    assert_int_equal(emitted[0].offload.kind, TUN_OFFLOAD_NONE);
-    assert_true(emitted[0].offload.needs_checksum);
-    assert_int_equal(emitted[0].offload.checksum_start, test_segment_transport(&segment));
-    assert_int_equal(emitted[0].offload.checksum_offset, 16);
-  }
-}
-
-static void a_kernel_that_joins_nothing_gets_whole_segments(void **state UNUSED) {
-  static uint8_t expected[SEGMENT_SIZE_MAX];
-  struct test_segment segment = tcp_segment();
-  for (int i = 0; i < 4; i++) {
-    segment.ipv6 = i % 2 == 1;
-    segment.left_out = i < 2;
-    add(&segment);
-    struct test_segment whole = segment;
-    whole.left_out = false;
-    struct span packet = test_segment_write(expected, &whole);
-    assert_int_equal(emitted[i].size, packet.size);
-    assert_memory_equal(last, packet.data, packet.size);
-  }
-  assert_false(join_pending(join));
-  assert_singles(4);
 }
 
 static void psh_and_fin_end_a_run_and_are_kept(void **state UNUSED) {
@@ -471,35 +288,6 @@ static void fragments_and_extension_headers_stay_apart(void **state UNUSED) {
   assert_false(join_pending(join));
 }
 
-static void a_broken_checksum_is_never_joined(void **state UNUSED) {
-  enum { PACKETS = 4 };
-  for (int udp = 0; udp <= 1; udp++) {
-    for (size_t broken = 0; broken < PACKETS; broken++) {
-      for (int where = 0; where < 3; where++) {
-        emitted_count = 0;
-        uint8_t data[SEGMENT_SIZE_MAX];
-        struct test_segment segment = udp ? udp_datagram() : tcp_segment();
-        size_t places[] = {8 /* time to live */, 21 /* port */, 500};
-        for (size_t i = 0; i < PACKETS; i++) {
-          struct span packet = test_segment_write(data, &segment);
-          if (i == broken) {
-            data[places[where]] ^= 0x40;
-          }
-          join_add(join, packet);
-          advance(&segment);
-        }
-        join_flush(join);
-        size_t singles = 0;
-        for (size_t i = 0; i < emitted_count; i++) {
-          singles += emitted[i].offload.kind == TUN_OFFLOAD_NONE ? 1 : 0;
-        }
-        assert_in_range(singles, 1, 2);
-        assert_true(emitted_count > 1);
-      }
-    }
-  }
-}
-
 static void datagrams_without_checksum_or_with_padding_stay_apart(void **state UNUSED) {
   uint8_t data[SEGMENT_SIZE_MAX];
   struct test_segment datagram = udp_datagram();
@@ -632,8 +420,8 @@ static void what_is_joined_can_be_cut_again(void **state UNUSED) {
   }
 }
 
-#define joined(test)   cmocka_unit_test_setup_teardown(test, setup, teardown)
-#define borrowed(test) cmocka_unit_test_setup_teardown(test, setup_borrowing, teardown)
+#define joined(test)   cmocka_unit_test_setup_teardown(test, join_setup, join_teardown)
+#define borrowed(test) cmocka_unit_test_setup_teardown(test, setup_borrowing, join_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -642,10 +430,6 @@ int main(void) {
       borrowed(borrowed_packets_are_joined_where_they_lie),
       borrowed(a_packet_that_stays_alone_is_as_it_came),
       joined(a_packet_that_stays_alone_is_as_it_came),
-      joined(segments_without_checksums_are_joined),
-      joined(a_checksum_left_out_of_a_lone_segment_is_the_kernels),
-      cmocka_unit_test_setup_teardown(a_kernel_that_joins_nothing_gets_whole_segments, setup_single,
-                                      teardown),
       joined(psh_and_fin_end_a_run_and_are_kept),
       joined(psh_lets_nothing_wait),
       joined(cwr_begins_a_run_and_is_said),
@@ -660,10 +444,9 @@ int main(void) {
       joined(segments_that_do_more_than_carry_data_stay_apart),
       joined(an_acknowledgement_does_not_wait_nor_overtake),
       joined(fragments_and_extension_headers_stay_apart),
-      joined(a_broken_checksum_is_never_joined),
       joined(datagrams_without_checksum_or_with_padding_stay_apart),
       cmocka_unit_test_setup_teardown(other_protocols_and_unwanted_udp_pass_through,
-                                      setup_without_udp, teardown),
+                                      setup_without_udp, join_teardown),
       joined(what_is_no_packet_passes_through),
       joined(flows_are_joined_side_by_side),
       joined(one_flow_too_many_drives_the_oldest_out),
