@@ -240,11 +240,10 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
   if (connection->state == CONNECTION_ENDING) {
     return true;
   }
-  /* Before pacing sets the time of the next packet: who waits for that has been refused, and knows
-   * it by then; nobody else has to be woken. */
+  /* ngtcp2 is never told when packets left, so that it does not pace them: what a tunnel carries is
+   * paced by its own senders. After a trickle of echoes BBR takes that trickle for the path's
+   * speed, and a burst would have had to wait for seconds at it. */
   connection_arm(connection);
-  /* The owner may have begun another move, which took a later time stamp. */
-  ngtcp2_conn_update_pkt_tx_time(connection->conn, connection_time(connection, now));
   return true;
 }
 

@@ -110,8 +110,8 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
       }
       return 0;
     }
-    if (size == 0) { /* congestion control or pacing: an ACK or the timer brings the flush, which
-                        must not be asked for here or it would never end */
+    if (size == 0) { /* congestion control: an ACK or the timer brings the flush, which must not be
+                        asked for here or it would never end */
       connection->datagram_waiting = true;
       connection_arm(connection);
       return ERROR_AGAIN;

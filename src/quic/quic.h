@@ -259,7 +259,7 @@ bool quic_connection_path_mtu_settled(const struct quic_connection *connection);
  * packet. */
 uint64_t quic_connection_time(const struct quic_connection *connection);
 /* Sends `head` and `body` as one datagram (head may be empty), encrypted straight into the batch.
- * ERROR_AGAIN: congestion control, pacing or a full socket; keep the packet until `writable`.
+ * ERROR_AGAIN: congestion control or a full socket; keep the packet until `writable`.
  * ERROR_LIMIT: larger than the room. ERROR_CLOSED. */
 int quic_connection_send_datagram(struct quic_connection *connection, struct span head,
                                   struct span body) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* All timers of an endpoint in one place: a heap of expiries and one kernel timer, armed for the
- * earliest with the nanoseconds that QUIC's pacing asks for (libuv's own timers count in
+ * earliest with the nanoseconds that QUIC's loss detection asks for (libuv's own timers count in
  * milliseconds). */
 #ifndef CYPHONIC_QUIC_TIMER_H
 #define CYPHONIC_QUIC_TIMER_H
