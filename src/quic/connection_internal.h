@@ -41,6 +41,9 @@ struct quic_connection {
   struct route_table routes;
   bool is_client;
   bool in_library; /* ngtcp2 is on the stack and may not be called again */
+  /* Its time has come, and datagrams wait for what that asks for: a probe must be small, since
+   * large packets may be just what does not arrive. */
+  bool expired;
   enum connection_state state;
 
   struct quic_handler handler; /* all NULL until set */

@@ -208,20 +208,13 @@ void connection_arm(struct quic_connection *connection) {
   }
 }
 
-bool connection_flush(struct quic_connection *connection, uint64_t now) {
-  struct transmit *transmit = &connection->endpoint->transmit;
-  if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
-    connection->datagram_waiting = false;
-    if (connection->datagram_handler.writable != NULL) {
-      connection->datagram_handler.writable(connection, connection->datagram_context);
-    }
-  }
-  now = connection_time(connection, now);
+/* All that is due beside datagrams. False: there is no room for more packets. */
+static bool connection_write(struct quic_connection *connection, uint64_t now) {
   for (struct quic_stream *stream = connection->streams; stream != NULL; stream = stream->next) {
     stream->blocked = false;
   }
   while (connection->state != CONNECTION_ENDING) {
-    uint8_t *slot = transmit_slot(transmit);
+    uint8_t *slot = transmit_slot(&connection->endpoint->transmit);
     if (slot == NULL) {
       return false;
     }
@@ -231,6 +224,27 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
     if (written <= 0) {
       break;
     }
+  }
+  return true;
+}
+
+bool connection_flush(struct quic_connection *connection, uint64_t now) {
+  now = connection_time(connection, now);
+  if (connection->expired) {
+    if (!connection_write(connection, now)) {
+      return false;
+    }
+    connection->expired = false;
+  }
+  if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
+    connection->datagram_waiting = false;
+    if (connection->datagram_handler.writable != NULL) {
+      connection->datagram_handler.writable(connection, connection->datagram_context);
+    }
+    now = connection_time(connection, now);
+  }
+  if (!connection_write(connection, now)) {
+    return false;
   }
   if (connection->state == CONNECTION_ENDING) {
     return true;
@@ -258,6 +272,7 @@ void connection_expire(struct quic_connection *connection, uint64_t now) {
   if (status != 0) {
     connection_fail(connection, status);
   } else {
+    connection->expired = true;
     migration_settle(connection);
   }
   endpoint_mark_ready(connection->endpoint, connection);

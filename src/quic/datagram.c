@@ -51,7 +51,7 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
   if (connection->state == CONNECTION_ENDING) {
     return ERROR_CLOSED;
   }
-  if (connection->state == CONNECTION_HANDSHAKE || connection->in_library) {
+  if (connection->state == CONNECTION_HANDSHAKE || connection->in_library || connection->expired) {
     connection->datagram_waiting = true;
     endpoint_mark_ready(connection->endpoint, connection);
     return ERROR_AGAIN;

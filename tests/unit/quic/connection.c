@@ -95,6 +95,31 @@ static void a_path_that_narrows_is_noticed(void **state UNUSED) {
   pair_close(&pair);
 }
 
+static bool room_has_shrunk(void *context) {
+  struct pair *pair = context;
+  return quic_connection_datagram_room(pair->client.connection) == 1200 - 32;
+}
+
+/* Probes ask what the large datagrams that wait cannot. */
+static void a_path_that_narrows_is_noticed_although_only_large_datagrams_wait(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct forwarder forwarder;
+  forwarder_open(&forwarder, &world, server_port(&pair));
+  pair_connect(&pair, forwarder.port);
+  world_run_until(&world, room_has_grown, &pair);
+  pair.client.pours = true;
+  static const uint8_t bytes[1420] = {0x45};
+  struct span body = {bytes, sizeof(bytes)}, none = {NULL, 0};
+  while (quic_connection_send_datagram(pair.client.connection, none, body) == 0) {
+  }
+  world_run_until(&world, server_got_datagram, &pair);
+  forwarder.largest = 1300;
+  world_run_until(&world, room_has_shrunk, &pair);
+  forwarder_close(&forwarder);
+  pair_close(&pair);
+}
+
 static bool both_have_ended(void *context) {
   struct pair *pair = context;
   return pair->client.streams_closed == 1 && pair->server.streams_closed == 1;
@@ -277,6 +302,7 @@ int main(void) {
       cmocka_unit_test(both_ends_know_each_other_by_certificate),
       cmocka_unit_test(a_packet_of_1420_bytes_fits_once_the_path_is_known),
       cmocka_unit_test(a_path_that_narrows_is_noticed),
+      cmocka_unit_test(a_path_that_narrows_is_noticed_although_only_large_datagrams_wait),
       cmocka_unit_test(a_stream_carries_more_than_its_window_both_ways),
       cmocka_unit_test(a_stream_that_is_reset_ends_on_both_sides),
       cmocka_unit_test(closing_tells_the_peer_why),

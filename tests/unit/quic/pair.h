@@ -21,6 +21,7 @@ struct side {
   unsigned streams_closed;
   unsigned remote_changes;
   bool writable;
+  bool pours;     /* whenever it may send, it sends datagrams as large as can be */
   unsigned moves; /* migrations that ended */
   bool last_move;
   bool proven_at_first;     /* a server's: the peer's address was validated when it was accepted */
