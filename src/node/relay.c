@@ -369,7 +369,9 @@ int relays_ask(struct relays *relays, const struct relay_offer *offer,
   use->context = context;
   use->grant_size = offer->grant_size;
   memcpy(use->grant, offer->grant, offer->grant_size);
-  int code = use_begin(relays, offer->name, &offer->addresses, use, error);
+  struct service_addresses addresses;
+  relay_offer_addresses(offer, &addresses);
+  int code = use_begin(relays, offer->name, &addresses, use, error);
   if (code)
     free(use);
   else

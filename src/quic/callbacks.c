@@ -47,6 +47,21 @@ static int peer_connection_id_status(ngtcp2_conn *conn UNUSED,
   return code == 0 || code == ERROR_EXISTS ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
+static int handshake_confirmed(ngtcp2_conn *conn UNUSED, void *user_data) {
+  struct quic_connection *connection = user_data;
+  connection->confirmed = true;
+  return 0;
+}
+
+static int crypto_data(ngtcp2_conn *conn, ngtcp2_encryption_level level, uint64_t offset,
+                       const uint8_t *data, size_t size, void *user_data) {
+  const struct quic_connection *connection = user_data;
+  if (connection->tls.session == NULL) {
+    return 0;
+  }
+  return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, size, user_data);
+}
+
 static int handshake_completed(ngtcp2_conn *conn, void *user_data) {
   struct quic_connection *connection = user_data;
   if (connection->state != CONNECTION_HANDSHAKE) {
@@ -71,6 +86,7 @@ static int handshake_completed(ngtcp2_conn *conn, void *user_data) {
     connection->remote_news = false;
   }
   connection->endpoint->counters.half_open--;
+  connection->confirmed = true;
   const struct quic_service *service = connection->tls.service;
   if (service->parameters.keep_alive != 0) {
     ngtcp2_conn_set_keep_alive_timeout(conn, service->parameters.keep_alive);
@@ -208,7 +224,7 @@ static int update_keys(ngtcp2_conn *conn, uint8_t *rx_secret, uint8_t *tx_secret
 }
 
 #define COMMON_CALLBACKS                                                                           \
-  .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb, .encrypt = packet_protection_encrypt,     \
+  .recv_crypto_data = crypto_data, .encrypt = packet_protection_encrypt,                           \
   .decrypt = packet_protection_decrypt, .hp_mask = packet_protection_mask,                         \
   .update_key = update_keys, .delete_crypto_aead_ctx = packet_protection_delete_key,               \
   .delete_crypto_cipher_ctx = packet_protection_delete_header_key,                                 \
@@ -226,6 +242,7 @@ const ngtcp2_callbacks connection_client_callbacks = {
     COMMON_CALLBACKS,
     .client_initial = ngtcp2_crypto_client_initial_cb,
     .recv_retry = ngtcp2_crypto_recv_retry_cb,
+    .handshake_confirmed = handshake_confirmed,
 };
 
 const ngtcp2_callbacks connection_server_callbacks = {

@@ -1,5 +1,4 @@
 #include <ngtcp2/ngtcp2_crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,19 +6,43 @@
 #include "base/random.h"
 #include "quic/connection_internal.h"
 
-/* TLS alerts that speak of certificates (RFC 8446 section 6.2). */
-enum {
-  ALERT_BAD_CERTIFICATE = 42,
-  ALERT_CERTIFICATE_UNKNOWN = 46,
-  ALERT_UNKNOWN_CA = 48,
-  ALERT_ACCESS_DENIED = 49,
-  ALERT_CERTIFICATE_REQUIRED = 116,
-  ALERT_NO_APPLICATION_PROTOCOL = 120,
-};
-
 static ngtcp2_conn *connection_of_reference(ngtcp2_crypto_conn_ref *reference) {
   struct quic_connection *connection = reference->user_data;
   return connection->conn;
+}
+
+/* All that only a connection in use needs. */
+static void connection_strip(struct quic_connection *connection) {
+  if (connection->conn != NULL) {
+    ngtcp2_conn_del(connection->conn);
+    connection->conn = NULL;
+  }
+  tls_clear(&connection->tls);
+  race_end(connection);
+  free(connection->mtu);
+  connection->mtu = NULL;
+  qlog_close(connection);
+}
+
+/* From the list of those in use, or of those closed. */
+static void connection_unlink(struct quic_connection *connection, struct quic_connection **first) {
+  if (connection->previous != NULL) {
+    connection->previous->next = connection->next;
+  } else {
+    *first = connection->next;
+  }
+  if (connection->next != NULL) {
+    connection->next->previous = connection->previous;
+  }
+}
+
+static void connection_link(struct quic_connection *connection, struct quic_connection **first) {
+  connection->previous = NULL;
+  connection->next = *first;
+  if (connection->next != NULL) {
+    connection->next->previous = connection;
+  }
+  *first = connection;
 }
 
 static struct quic_connection *connection_new(struct quic_endpoint *endpoint, bool is_client) {
@@ -32,37 +55,48 @@ static struct quic_connection *connection_new(struct quic_endpoint *endpoint, bo
   connection->tls.endpoint = endpoint;
   connection->tls.reference.get_conn = connection_of_reference;
   connection->tls.reference.user_data = connection;
-  connection->next = endpoint->connections;
-  if (connection->next != NULL) {
-    connection->next->previous = connection;
-  }
-  endpoint->connections = connection;
+  connection_link(connection, &endpoint->connections);
   endpoint->counters.connections++;
   return connection;
 }
 
-static void connection_free(struct quic_connection *connection) {
+void connection_free(struct quic_connection *connection) {
   struct quic_endpoint *endpoint = connection->endpoint;
   endpoint_unmark_ready(endpoint, connection);
   timer_set_clear(endpoint->timers, &connection->timer);
   cid_table_remove_all(endpoint->cids, &connection->ids);
-  if (connection->conn != NULL) {
-    ngtcp2_conn_del(connection->conn);
-  }
-  tls_clear(&connection->tls);
-  race_end(connection);
-  free(connection->mtu);
-  qlog_close(connection);
-  if (connection->previous != NULL) {
-    connection->previous->next = connection->next;
+  connection_strip(connection);
+  if (connection->state == CONNECTION_CLOSED) {
+    connection_unlink(connection, &endpoint->closed);
+    endpoint->closed_count--;
   } else {
-    endpoint->connections = connection->next;
+    connection_unlink(connection, &endpoint->connections);
+    endpoint->counters.connections--;
   }
-  if (connection->next != NULL) {
-    connection->next->previous = connection->previous;
-  }
-  endpoint->counters.connections--;
+  free(connection->last_words);
   free(connection);
+}
+
+void connection_destroy(struct quic_connection *connection) {
+  while (connection->streams != NULL) {
+    struct quic_stream *stream = connection->streams;
+    ngtcp2_conn_set_stream_user_data(connection->conn, stream->id, NULL);
+    stream_close(stream, true);
+  }
+  if (connection->handler.closed != NULL) {
+    connection->handler.closed(connection, &connection->close, connection->context);
+  }
+  if (!closing_begin(connection)) {
+    connection_free(connection);
+    return;
+  }
+  struct quic_endpoint *endpoint = connection->endpoint;
+  endpoint_unmark_ready(endpoint, connection);
+  connection_strip(connection);
+  connection_unlink(connection, &endpoint->connections);
+  connection_link(connection, &endpoint->closed);
+  endpoint->counters.connections--;
+  endpoint->closed_count++;
 }
 
 /* A Connection ID of ours, in the table. */
@@ -252,154 +286,6 @@ struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
   }
   ngtcp2_conn_set_tls_native_handle(connection->conn, connection->tls.session);
   return connection;
-}
-
-/* --- the end --- */
-
-/* Says why, once: the first reason is the true one. */
-static void connection_end(struct quic_connection *connection, enum error_code code,
-                           const char *message) {
-  if (!connection->is_client && connection->state == CONNECTION_HANDSHAKE) {
-    connection->endpoint->counters.half_open--;
-  }
-  connection->state = CONNECTION_ENDING;
-  connection->close.code = code;
-  snprintf(connection->close.message, sizeof(connection->close.message), "%.255s", message);
-  endpoint_mark_ready(connection->endpoint, connection);
-}
-
-/* The peer sent CONNECTION_CLOSE or a stateless reset. */
-static void connection_end_by_peer(struct quic_connection *connection) {
-  struct quic_close *close = &connection->close;
-  close->by_peer = true;
-  if (close->reset) {
-    connection_end(connection, ERROR_CLOSED, "the peer has lost its state (stateless reset)");
-    return;
-  }
-  const ngtcp2_ccerr *reason = ngtcp2_conn_get_ccerr(connection->conn);
-  char message[sizeof(close->message)];
-  int size = (int)(reason->reasonlen < 200 ? reason->reasonlen : 200);
-  const char *text = size > 0 ? (const char *)reason->reason : "";
-  if (reason->type == NGTCP2_CCERR_TYPE_APPLICATION) {
-    close->application_code = reason->error_code;
-    snprintf(message, sizeof(message), "closed by the peer%s%.*s", size > 0 ? ": " : "", size,
-             text);
-    connection_end(connection, ERROR_CLOSED, message);
-    return;
-  }
-  uint64_t alert = reason->error_code - NGTCP2_CRYPTO_ERROR;
-  bool is_alert = reason->error_code >= NGTCP2_CRYPTO_ERROR && alert <= 255;
-  if (is_alert && ((alert >= ALERT_BAD_CERTIFICATE && alert <= ALERT_CERTIFICATE_UNKNOWN) ||
-                   alert == ALERT_UNKNOWN_CA || alert == ALERT_ACCESS_DENIED ||
-                   alert == ALERT_CERTIFICATE_REQUIRED)) {
-    snprintf(message, sizeof(message), "the peer refused our certificate (%s)%s%.*s",
-             gnutls_alert_get_strname((gnutls_alert_description_t)alert), size > 0 ? ": " : "",
-             size, text);
-    connection_end(connection, ERROR_CERTIFICATE, message);
-  } else if (is_alert && alert == ALERT_NO_APPLICATION_PROTOCOL) {
-    snprintf(message, sizeof(message), "the peer does not serve %s", connection->tls.alpn);
-    connection_end(connection, ERROR_NOT_FOUND, message);
-  } else if (is_alert) {
-    const char *name = gnutls_alert_get_strname((gnutls_alert_description_t)alert);
-    snprintf(message, sizeof(message), "the peer refused TLS (%s)%s%.*s",
-             name == NULL ? "unknown alert" : name, size > 0 ? ": " : "", size, text);
-    connection_end(connection, ERROR_TLS, message);
-  } else {
-    snprintf(message, sizeof(message), "the peer broke off with error 0x%llx%s%.*s",
-             (unsigned long long)reason->error_code, size > 0 ? ": " : "", size, text);
-    connection_end(connection, reason->error_code == 0 ? ERROR_CLOSED : ERROR_PROTOCOL, message);
-  }
-}
-
-static void connection_reason(struct quic_connection *connection) {
-  connection->close_error.reason = (const uint8_t *)connection->close.message;
-  connection->close_error.reasonlen = strlen(connection->close.message);
-  connection->close_send = true;
-}
-
-void connection_fail(struct quic_connection *connection, int liberr) {
-  if (connection->state == CONNECTION_ENDING) {
-    return;
-  }
-  bool handshake = connection->state == CONNECTION_HANDSHAKE;
-  char message[160], remote[ADDRESS_TEXT_SIZE];
-  struct address address = quic_connection_remote(connection);
-  address_text(&address, remote);
-  ngtcp2_ccerr_default(&connection->close_error);
-  switch (liberr) {
-  case NGTCP2_ERR_DRAINING:
-    connection_end_by_peer(connection);
-    return;
-  case NGTCP2_ERR_IDLE_CLOSE:
-    /* ngtcp2 counts a handshake that nobody answers as idle, too. */
-    snprintf(message, sizeof(message),
-             handshake ? "%s does not answer" : "%s has been silent for too long", remote);
-    connection_end(connection, ERROR_TIMEOUT, message);
-    return;
-  case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
-    snprintf(message, sizeof(message), "%s does not answer", remote);
-    connection_end(connection, ERROR_TIMEOUT, message);
-    return;
-  case NGTCP2_ERR_DROP_CONN:
-  case NGTCP2_ERR_RETRY:
-    connection_end(connection, ERROR_PROTOCOL, "the peer's first packet is of no use");
-    return;
-  case NGTCP2_ERR_CRYPTO:
-  case NGTCP2_ERR_CALLBACK_FAILURE:
-    if (connection->tls.error.code != ERROR_NONE) {
-      uint8_t alert = ngtcp2_conn_get_tls_alert(connection->conn);
-      connection_end(connection, connection->tls.error.code, connection->tls.error.message);
-      ngtcp2_ccerr_set_tls_alert(&connection->close_error,
-                                 alert == 0 ? ALERT_BAD_CERTIFICATE : alert, NULL, 0);
-      connection_reason(connection);
-      return;
-    }
-    if (liberr == NGTCP2_ERR_CRYPTO) {
-      uint8_t alert = ngtcp2_conn_get_tls_alert(connection->conn);
-      const char *name = gnutls_alert_get_strname((gnutls_alert_description_t)alert);
-      snprintf(message, sizeof(message), "the TLS handshake with %s failed: %s", remote,
-               name == NULL ? "no alert" : name);
-      connection_end(connection, ERROR_TLS, message);
-      ngtcp2_ccerr_set_tls_alert(&connection->close_error, alert, NULL, 0);
-      connection_reason(connection);
-      return;
-    }
-    break;
-  case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
-    snprintf(message, sizeof(message), "%s does not speak QUIC version 1", remote);
-    connection_end(connection, ERROR_PROTOCOL, message);
-    return;
-  default:
-    break;
-  }
-  snprintf(message, sizeof(message), "QUIC with %s failed: %s", remote, ngtcp2_strerror(liberr));
-  connection_end(connection, liberr == NGTCP2_ERR_NOMEM ? ERROR_NO_MEMORY : ERROR_PROTOCOL,
-                 message);
-  ngtcp2_ccerr_set_liberr(&connection->close_error, liberr, NULL, 0);
-  connection_reason(connection);
-}
-
-void quic_connection_close(struct quic_connection *connection, uint64_t application_code,
-                           const char *reason) {
-  if (connection->state == CONNECTION_ENDING) {
-    return;
-  }
-  connection_end(connection, ERROR_CLOSED, reason == NULL ? "" : reason);
-  connection->close.application_code = application_code;
-  ngtcp2_ccerr_set_application_error(&connection->close_error, application_code, NULL, 0);
-  connection_reason(connection);
-}
-
-void connection_destroy(struct quic_connection *connection) {
-  while (connection->streams != NULL) {
-    struct quic_stream *stream = connection->streams;
-    ngtcp2_conn_set_stream_user_data(connection->conn, stream->id, NULL);
-    stream_close(stream, true);
-  }
-  if (connection->handler.closed != NULL) {
-    connection->handler.closed(connection, &connection->close, connection->context);
-  }
-  connection_free(connection);
 }
 
 /* --- what the owner may ask --- */

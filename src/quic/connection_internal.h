@@ -15,7 +15,8 @@
 enum connection_state {
   CONNECTION_HANDSHAKE,   /* packets flow, nobody above knows it yet on the server's side */
   CONNECTION_ESTABLISHED, /* handshake complete, peer verified */
-  CONNECTION_ENDING, /* `close` is filled; the next flush tells the peer and the owner, and frees */
+  CONNECTION_ENDING,      /* `close` is filled; the next flush tells the peer and the owner */
+  CONNECTION_CLOSED,      /* nobody's, and without what ngtcp2 had of it: see closing.c */
 };
 
 /* How a client's move to another route ended. */
@@ -40,9 +41,10 @@ struct quic_connection {
   struct cid_entry *ids; /* its entries in the endpoint's table */
   struct route_table routes;
   bool is_client;
+  bool confirmed;  /* the handshake (RFC 9001 section 4.1.2): TLS has nothing more to do */
   bool in_library; /* ngtcp2 is on the stack and may not be called again */
-  /* Its time has come, and datagrams wait for what that asks for: a probe must be small, since
-   * large packets may be just what does not arrive. */
+  /* Its time has come, and what that asks for goes before any datagram: a probe must be small,
+   * since large packets may be just what does not arrive. */
   bool expired;
   enum connection_state state;
 
@@ -78,6 +80,8 @@ struct quic_connection {
   struct quic_close close;
   ngtcp2_ccerr close_error; /* what CONNECTION_CLOSE says; its reason points into close.message */
   bool close_send;          /* the peer is to be told */
+  uint8_t *last_words;      /* the packet that told it, or NULL */
+  size_t last_words_size;
 
   uint64_t sent_packets, sent_bytes, received_packets, received_bytes, lost_packets;
   void *qlog; /* FILE *, or NULL */
@@ -93,8 +97,21 @@ struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
                                           const struct udp_packet *packet, uint64_t now);
 /* Starts the end; the first call decides. `liberr` is ngtcp2's. */
 void connection_fail(struct quic_connection *connection, int liberr);
-/* Tells the owner and frees. Called from the flush alone. */
+/* Tells the owner, and frees all but what late packets are answered by. Called from the flush
+ * alone.
+ */
 void connection_destroy(struct quic_connection *connection);
+
+/* Of one that is closed. */
+void connection_free(struct quic_connection *connection);
+
+/* closing.c */
+
+/* The packet with our CONNECTION_CLOSE, to be said again. */
+void closing_keep_words(struct quic_connection *connection, const uint8_t *packet, size_t size);
+/* False: nothing of it is of use any more. Before ngtcp2's part is freed. */
+bool closing_begin(struct quic_connection *connection) MUST_CHECK;
+void closing_receive(struct quic_connection *connection, const struct udp_packet *packet);
 
 /* connection_io.c */
 
@@ -105,6 +122,9 @@ uint64_t connection_time(struct quic_connection *connection, uint64_t now);
 void connection_arm(struct quic_connection *connection);
 void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
                         uint64_t now);
+/* What is due now that its time has come, before any more datagrams. False when there is no room.
+ */
+bool connection_write_due(struct quic_connection *connection, uint64_t now);
 /* Writes what there is to send. False when the batch is blocked: it must be flushed again. */
 bool connection_flush(struct quic_connection *connection, uint64_t now);
 /* The peer has shown that it hears us on the route of this number. */

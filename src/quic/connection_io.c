@@ -93,6 +93,10 @@ static void wait_to_acknowledge(struct quic_connection *connection, uint64_t now
 
 void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
                         uint64_t now) {
+  if (connection->state == CONNECTION_CLOSED) {
+    closing_receive(connection, packet);
+    return;
+  }
   if (connection->state == CONNECTION_ENDING) {
     return;
   }
@@ -122,6 +126,9 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     }
     if (connection->state == CONNECTION_ESTABLISHED) {
       race_end(connection);
+    }
+    if (connection->confirmed && connection->tls.session != NULL) {
+      tls_clear(&connection->tls);
     }
     connection_note_path(connection);
     migration_settle(connection);
@@ -228,22 +235,22 @@ static bool connection_write(struct quic_connection *connection, uint64_t now) {
   return true;
 }
 
+bool connection_write_due(struct quic_connection *connection, uint64_t now) {
+  connection->expired = !connection_write(connection, connection_time(connection, now));
+  return !connection->expired;
+}
+
 bool connection_flush(struct quic_connection *connection, uint64_t now) {
-  now = connection_time(connection, now);
-  if (connection->expired) {
-    if (!connection_write(connection, now)) {
-      return false;
-    }
-    connection->expired = false;
+  if (connection->expired && !connection_write_due(connection, now)) {
+    return false;
   }
   if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
     connection->datagram_waiting = false;
     if (connection->datagram_handler.writable != NULL) {
       connection->datagram_handler.writable(connection, connection->datagram_context);
     }
-    now = connection_time(connection, now);
   }
-  if (!connection_write(connection, now)) {
+  if (!connection_write(connection, connection_time(connection, now))) {
     return false;
   }
   if (connection->state == CONNECTION_ENDING) {
@@ -262,6 +269,10 @@ bool connection_flush(struct quic_connection *connection, uint64_t now) {
 }
 
 void connection_expire(struct quic_connection *connection, uint64_t now) {
+  if (connection->state == CONNECTION_CLOSED) {
+    connection_free(connection);
+    return;
+  }
   if (connection->state == CONNECTION_ENDING) {
     return;
   }
@@ -291,5 +302,6 @@ void connection_write_close(struct quic_connection *connection, uint64_t now) {
                                                          connection_time(connection, now));
   if (size > 0) {
     connection_commit(connection, &path.path, &info, (size_t)size);
+    closing_keep_words(connection, slot, (size_t)size);
   }
 }

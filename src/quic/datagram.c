@@ -51,10 +51,15 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
   if (connection->state == CONNECTION_ENDING) {
     return ERROR_CLOSED;
   }
-  if (connection->state == CONNECTION_HANDSHAKE || connection->in_library || connection->expired) {
+  if (connection->state == CONNECTION_HANDSHAKE || connection->in_library) {
     connection->datagram_waiting = true;
     endpoint_mark_ready(connection->endpoint, connection);
     return ERROR_AGAIN;
+  }
+  if (connection->expired &&
+      connection_write_due(connection, endpoint_time(connection->endpoint)) &&
+      connection->state == CONNECTION_ENDING) {
+    return ERROR_CLOSED;
   }
   if (connection->mtu == NULL) {
     connection->mtu = malloc(sizeof(*connection->mtu));

@@ -219,7 +219,9 @@ void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *
     const uint8_t *token = packet->data + packet->size - RESET_TOKEN_SIZE;
     connection = cid_table_find_token(endpoint->cids, token);
     if (connection != NULL) {
-      connection_receive(connection, packet, now);
+      if (connection->state != CONNECTION_CLOSED) {
+        connection_receive(connection, packet, now);
+      }
       return;
     }
   }

@@ -405,6 +405,9 @@ void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *cont
       endpoint->transmit.blocked = false;
       endpoint_flush(endpoint);
     }
+    while (endpoint->closed != NULL) {
+      connection_free(endpoint->closed);
+    }
     endpoint->open_handles++;
     timer_set_close(endpoint->timers, endpoint_handle_closed, endpoint);
   }

@@ -44,7 +44,9 @@ struct quic_endpoint {
   struct quic_service services[SERVICES_MAX];
   size_t service_count;
 
-  struct quic_connection *connections; /* all, doubly linked */
+  struct quic_connection *connections; /* all in use, doubly linked */
+  struct quic_connection *closed;      /* of which late packets may come, likewise */
+  size_t closed_count;
   struct quic_connection *ready_first; /* to be flushed, in order */
   struct quic_connection **ready_last; /* where the next is linked */
   struct quic_endpoint_counters counters;

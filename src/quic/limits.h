@@ -35,11 +35,13 @@ enum {
   TIME_SHARED = 16,     /* packets that share a time stamp within a turn of the loop */
   TRANSMIT_BATCH = 132, /* packets gathered before a system call: three trains of the largest */
   STATELESS_RESETS_PER_SECOND = 100,
+  CLOSED_MAX = 1024, /* connections kept for their late packets; about 2 KiB each */
 };
 
 /* Nanoseconds. */
 #define ACKNOWLEDGE_WITHIN        (UINT64_C(10) * 1000 * 1000) /* less than the 25 ms we announce */
 #define FLIGHT_SHORT_PATH         (UINT64_C(1) * 1000 * 1000)  /* round trip */
+#define CLOSING_PERIOD_MAX        (UINT64_C(3) * 1000 * 1000 * 1000)
 #define HANDSHAKE_TIMEOUT_DEFAULT (UINT64_C(10) * 1000 * 1000 * 1000)
 #define RETRY_TOKEN_LIFETIME      (UINT64_C(10) * 1000 * 1000 * 1000)
 

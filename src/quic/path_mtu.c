@@ -11,14 +11,20 @@ void path_mtu_init(struct path_mtu *mtu, uint64_t now) {
 }
 
 void path_mtu_sent(struct path_mtu *mtu, uint64_t id, size_t size, uint64_t now) {
-  mtu->sizes[id % PATH_MTU_REMEMBERED] = (uint16_t)size;
-  if (size > PATH_MTU_BASE && mtu->missing++ == 0) {
+  uint64_t bit = UINT64_C(1) << id % 64;
+  uint64_t *word = &mtu->large[id % PATH_MTU_REMEMBERED / 64];
+  if (size <= PATH_MTU_BASE) {
+    *word &= ~bit;
+    return;
+  }
+  *word |= bit;
+  if (mtu->missing++ == 0) {
     mtu->since = now;
   }
 }
 
 void path_mtu_arrived(struct path_mtu *mtu, uint64_t id) {
-  if (mtu->sizes[id % PATH_MTU_REMEMBERED] > PATH_MTU_BASE) {
+  if ((mtu->large[id % PATH_MTU_REMEMBERED / 64] >> id % 64 & 1) != 0) {
     mtu->missing = 0;
   }
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-  PATH_MTU_REMEMBERED = 1024, /* datagrams whose size is known; more are seldom in flight */
+  PATH_MTU_REMEMBERED = 1024, /* datagrams that are known; more are seldom in flight */
   PATH_MTU_MISSING = 3,       /* large ones sent since one arrived */
 };
 /* After so long the path may have become wide again (RFC 8899 section 5.1.1: 600 s). */
@@ -22,11 +22,11 @@ enum { PATH_MTU_BASE = 1200, PATH_MTU_PROBES = 6 };
 extern const uint16_t path_mtu_sizes[PATH_MTU_PROBES];
 
 struct path_mtu {
-  uint16_t limit;   /* largest UDP payload to be sent */
-  uint32_t missing; /* large ones sent since the last that arrived */
-  uint64_t since;   /* nanoseconds, when the first of them was sent */
-  uint64_t lowered; /* nanoseconds */
-  uint16_t sizes[PATH_MTU_REMEMBERED];
+  uint16_t limit;                           /* largest UDP payload to be sent */
+  uint32_t missing;                         /* large ones sent since the last that arrived */
+  uint64_t since;                           /* nanoseconds, when the first of them was sent */
+  uint64_t lowered;                         /* nanoseconds */
+  uint64_t large[PATH_MTU_REMEMBERED / 64]; /* a bit for each datagram: it was a large one */
 };
 
 void path_mtu_init(struct path_mtu *mtu, uint64_t now);

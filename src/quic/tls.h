@@ -17,7 +17,7 @@
 
 /* What the handshake needs and what it found; part of a connection. */
 struct tls {
-  gnutls_session_t session;
+  gnutls_session_t session;         /* NULL: not begun, or cleared */
   ngtcp2_crypto_conn_ref reference; /* ngtcp2's glue finds its connection through this */
   const struct quic_endpoint *endpoint;
   /* The client's side: whom we expect. The server's side: filled when ALPN has chosen. */
@@ -50,6 +50,8 @@ int tls_priority_new(gnutls_priority_t *priority, struct error *error) MUST_CHEC
 int tls_client_init(struct tls *tls, const struct tls_client *client,
                     gnutls_certificate_credentials_t anonymous, struct error *error) MUST_CHECK;
 int tls_server_init(struct tls *tls, struct error *error) MUST_CHECK;
+/* Frees the session, 14 KiB of which nothing is needed once the handshake is confirmed: keys are
+ * updated by QUIC, and what TLS might still say, its session tickets, is not wanted here. */
 void tls_clear(struct tls *tls);
 
 /* Once the handshake is complete: true if the ALPN is the one asked for and the peer was verified,

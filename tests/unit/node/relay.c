@@ -202,8 +202,7 @@ static void a_relay_that_is_not_there_fails(void **state) {
   scene_open(&scene);
   struct relay_offer *offer = offer_of(&scene);
   struct error error = {0};
-  snprintf(offer->addresses.item[0].host, sizeof offer->addresses.item[0].host,
-           "no-such-host.invalid");
+  snprintf(offer->addresses[0].host, sizeof offer->addresses[0].host, "no-such-host.invalid");
   scene.alice.release_when_told = true;
   int code =
       relays_ask(scene.alice.relays, offer, &handler, &scene.alice, &scene.alice.use, &error);

@@ -42,7 +42,7 @@ static void an_offer_is_kept_whole(void **state) {
   sample_init(&sample);
   assert_int_equal(relay_offer_read(&sample.message, &offer, &error), 0);
   assert_string_equal(offer->name, "trs.cyphonic.internal");
-  assert_int_equal(offer->addresses.count, 1);
+  assert_int_equal(offer->address_count, 1);
   assert_int_equal(offer->grant_size, 3);
   assert_memory_equal(offer->grant, sample.grant, 3);
   free(offer);

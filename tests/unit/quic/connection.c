@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "pair.h"
+#include "quic/connection_internal.h"
 
 static void both_ends_know_each_other_by_certificate(void **state UNUSED) {
   struct pair pair;
@@ -27,6 +28,24 @@ static void both_ends_know_each_other_by_certificate(void **state UNUSED) {
   pair_close(&pair);
   assert_true(pair.client.closed);
   assert_int_equal(pair.client.close.code, ERROR_CLOSED);
+}
+
+static bool both_have_dropped_tls(void *context) {
+  struct pair *pair = context;
+  return pair->client.connection->tls.session == NULL &&
+         pair->server.connection->tls.session == NULL;
+}
+
+static void tls_gives_its_memory_back_once_the_handshake_is_confirmed(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  pair_connect(&pair, server_port(&pair));
+  world_run_until(&world, both_have_dropped_tls, &pair);
+  struct span nothing = {NULL, 0}, data = {(const uint8_t *)"E", 1};
+  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, data), 0);
+  world_run_until(&world, server_got_datagram, &pair);
+  assert_string_equal(quic_connection_peer(pair.server.connection)->name, "alice.test.internal");
+  pair_close(&pair);
 }
 
 static bool room_has_grown(void *context) {
@@ -273,6 +292,69 @@ static void a_nat_that_rebinds_does_not_break_the_connection(void **state UNUSED
   pair_close(&pair);
 }
 
+static struct quic_endpoint_counters counters_of(const struct quic_endpoint *endpoint) {
+  struct quic_endpoint_counters counters;
+  quic_endpoint_counters(endpoint, &counters);
+  return counters;
+}
+
+static bool server_closed(void *context) {
+  return ((struct pair *)context)->server.closed;
+}
+
+/* RFC 9000 section 10.2.1. */
+static void a_closed_connection_says_so_again_to_a_peer_that_missed_it(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct forwarder forwarder;
+  forwarder_open(&forwarder, &world, server_port(&pair));
+  pair_connect(&pair, forwarder.port);
+  forwarder.lose_to_client = true;
+  unsigned before = forwarder.to_client;
+  quic_connection_close(pair.server.connection, 7, "enough");
+  world_run_until(&world, server_closed, &pair);
+  while (forwarder.to_client == before) {
+    uv_run(&world.loop, UV_RUN_ONCE);
+  }
+  forwarder.lose_to_client = false;
+  static const uint8_t bytes[1000] = {0x45};
+  struct span nothing = {NULL, 0}, late = {bytes, sizeof(bytes)};
+  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, late), 0);
+  world_run_until(&world, client_closed, &pair);
+  assert_true(pair.client.close.by_peer);
+  assert_false(pair.client.close.reset);
+  assert_int_equal(pair.client.close.application_code, 7);
+  assert_int_equal(counters_of(pair.server_endpoint).stateless_resets, 0);
+  forwarder_close(&forwarder);
+  pair_close(&pair);
+}
+
+/* Sections 10.2.1 and 10.2.2: what was under way when both ended troubles neither. */
+static void packets_that_come_after_the_end_are_not_answered_by_resets(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct forwarder forwarder;
+  forwarder_open(&forwarder, &world, server_port(&pair));
+  pair_connect(&pair, forwarder.port);
+  uint64_t before = counters_of(pair.client_endpoint).received_packets;
+  quic_connection_close(pair.server.connection, 7, "enough");
+  static const uint8_t bytes[1000] = {0x45};
+  struct span nothing = {NULL, 0}, late = {bytes, sizeof(bytes)};
+  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, late), 0);
+  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, late), 0);
+  /* The last words, and again for each of the late packets, of which the second finds a client that
+   * has closed. */
+  while (counters_of(pair.client_endpoint).received_packets < before + 3) {
+    uv_run(&world.loop, UV_RUN_ONCE);
+  }
+  assert_true(pair.server.closed);
+  assert_true(pair.client.closed);
+  assert_int_equal(counters_of(pair.client_endpoint).stateless_resets, 0);
+  assert_int_equal(counters_of(pair.server_endpoint).stateless_resets, 0);
+  forwarder_close(&forwarder);
+  pair_close(&pair);
+}
+
 static void a_server_that_lost_its_state_says_so_at_once(void **state UNUSED) {
   struct pair pair;
   pair_open(&pair);
@@ -290,9 +372,7 @@ static void a_server_that_lost_its_state_says_so_at_once(void **state UNUSED) {
   world_run_until(&world, client_closed, &pair);
   assert_true(pair.client.close.reset);
   assert_true(pair.client.close.by_peer);
-  struct quic_endpoint_counters counters;
-  quic_endpoint_counters(pair.server_endpoint, &counters);
-  assert_true(counters.stateless_resets >= 1);
+  assert_true(counters_of(pair.server_endpoint).stateless_resets >= 1);
   forwarder_close(&forwarder);
   pair_close(&pair);
 }
@@ -300,6 +380,7 @@ static void a_server_that_lost_its_state_says_so_at_once(void **state UNUSED) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(both_ends_know_each_other_by_certificate),
+      cmocka_unit_test(tls_gives_its_memory_back_once_the_handshake_is_confirmed),
       cmocka_unit_test(a_packet_of_1420_bytes_fits_once_the_path_is_known),
       cmocka_unit_test(a_path_that_narrows_is_noticed),
       cmocka_unit_test(a_path_that_narrows_is_noticed_although_only_large_datagrams_wait),
@@ -309,6 +390,8 @@ int main(void) {
       cmocka_unit_test(an_idle_connection_ends_and_a_keep_alive_keeps_it),
       cmocka_unit_test(a_server_that_does_not_answer_is_given_up),
       cmocka_unit_test(a_nat_that_rebinds_does_not_break_the_connection),
+      cmocka_unit_test(a_closed_connection_says_so_again_to_a_peer_that_missed_it),
+      cmocka_unit_test(packets_that_come_after_the_end_are_not_answered_by_resets),
       cmocka_unit_test(a_server_that_lost_its_state_says_so_at_once),
   };
   return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
