@@ -179,11 +179,19 @@ static void on_migrated(UNUSED struct quic_connection *connection, bool success,
     link->handler->migrated(link, success, link->context);
 }
 
+static void on_spoke_elsewhere(UNUSED struct quic_connection *connection,
+                               const struct address *remote, void *context) {
+  struct link *link = context;
+  if (link->handler && link->control)
+    link->handler->spoke_elsewhere(link, remote, link->context);
+}
+
 static const struct quic_handler connection_handler = {
     .established = on_established,
     .closed = on_closed,
     .remote_changed = on_remote_changed,
     .migrated = on_migrated,
+    .spoke_elsewhere = on_spoke_elsewhere,
 };
 
 static struct link *link_new(struct link_shared *shared, const struct link_handler *handler,
@@ -358,6 +366,15 @@ void link_probe(struct link *link) {
   struct error error = {0};
   if (link->probed == 0 && !link_ping(link, probe_answered, link, &error))
     link->probed = clock_now();
+}
+
+static void announced(UNUSED struct control *control, UNUSED int code,
+                      UNUSED const control_message *reply, UNUSED const struct error *error,
+                      UNUSED void *context) {
+}
+
+int link_announce(struct link *link, struct error *error) {
+  return link_ping(link, announced, NULL, error);
 }
 
 uint64_t link_silence(const struct link *link, uint64_t now) {

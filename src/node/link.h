@@ -45,6 +45,8 @@ struct link_handler {
   void (*moved)(struct link *link, void *context);
   /* Client: what quic_connection_migrate began is over. */
   void (*migrated)(struct link *link, bool success, void *context);
+  /* Client: as quic_handler's. Only after link_authorise. */
+  void (*spoke_elsewhere)(struct link *link, const struct address *remote, void *context);
   /* The peer wants to meet directly at its addresses; fills in ours, returns how many. Only after
    * link_authorise. */
   size_t (*upgrade_asked)(struct link *link, const struct address *theirs, size_t count,
@@ -102,6 +104,8 @@ int link_ping(struct link *link, control_reply_callback callback, void *context,
               struct error *error) MUST_CHECK;
 /* Says something that the peer must answer. */
 void link_probe(struct link *link);
+/* Says something, so that the peer notices where we are. Only after link_authorise. */
+int link_announce(struct link *link, struct error *error) MUST_CHECK;
 /* Nanoseconds for which nothing came although an answer was due, as quic_connection_silence, the
  * answer to link_probe included. `now` is clock_now's. */
 uint64_t link_silence(const struct link *link, uint64_t now);

@@ -7,11 +7,23 @@ struct network_watch {
   struct netlink *netlink;
   struct netlink_monitor *monitor;
   uv_poll_t poll;
+  uv_timer_t gathered, settled;
+  unsigned open; /* handles */
   unsigned except;
-  void (*changed)(void *context);
-  void (*own_changed)(bool up, void *context);
+  const struct network_handler *handler;
   void *context;
 };
+
+static void settled(uv_timer_t *timer) {
+  struct network_watch *watch = timer->data;
+  watch->handler->settled(watch->context);
+}
+
+static void gathered(uv_timer_t *timer) {
+  struct network_watch *watch = timer->data;
+  uv_timer_start(&watch->settled, settled, NETWORK_CHANGE_SETTLED, 0);
+  watch->handler->changed(watch->context);
+}
 
 static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
   struct network_watch *watch = poll->data;
@@ -23,27 +35,27 @@ static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
     changed = true; /* better once too often than never again */
   }
   if (own != NETLINK_OWN_SAME)
-    watch->own_changed(own == NETLINK_OWN_UP, watch->context);
-  if (changed)
-    watch->changed(watch->context);
+    watch->handler->own_changed(own == NETLINK_OWN_UP, watch->context);
+  if (changed && !uv_is_active((uv_handle_t *)&watch->gathered))
+    uv_timer_start(&watch->gathered, gathered, NETWORK_CHANGE_GATHERED, 0);
 }
 
-static void poll_closed(uv_handle_t *handle) {
+static void handle_closed(uv_handle_t *handle) {
   struct network_watch *watch = handle->data;
+  if (--watch->open > 0)
+    return;
   netlink_monitor_close(watch->monitor);
   netlink_close(watch->netlink);
   free(watch);
 }
 
-int network_watch_new(uv_loop_t *loop, const struct log *log, void (*changed)(void *context),
-                      void (*own_changed)(bool up, void *context), void *context,
-                      struct network_watch **out, struct error *error) {
+int network_watch_new(uv_loop_t *loop, const struct log *log, const struct network_handler *handler,
+                      void *context, struct network_watch **out, struct error *error) {
   struct network_watch *watch = calloc(1, sizeof *watch);
   if (!watch)
     return error_set(error, ERROR_NO_MEMORY, "no memory to watch the network");
   watch->log = log;
-  watch->changed = changed;
-  watch->own_changed = own_changed;
+  watch->handler = handler;
   watch->context = context;
   int code = netlink_open(&watch->netlink, error);
   if (code)
@@ -56,7 +68,10 @@ int network_watch_new(uv_loop_t *loop, const struct log *log, void (*changed)(vo
     code = error_set(error, ERROR_SYSTEM, "the network cannot be watched: %s", uv_strerror(status));
     goto no_poll;
   }
-  watch->poll.data = watch;
+  uv_timer_init(loop, &watch->gathered);
+  uv_timer_init(loop, &watch->settled);
+  watch->poll.data = watch->gathered.data = watch->settled.data = watch;
+  watch->open = 3;
   uv_poll_start(&watch->poll, UV_READABLE, readable);
   *out = watch;
   return 0;
@@ -70,8 +85,11 @@ no_netlink:
 }
 
 void network_watch_close(struct network_watch *watch) {
-  if (watch)
-    uv_close((uv_handle_t *)&watch->poll, poll_closed);
+  if (!watch)
+    return;
+  uv_close((uv_handle_t *)&watch->poll, handle_closed);
+  uv_close((uv_handle_t *)&watch->gathered, handle_closed);
+  uv_close((uv_handle_t *)&watch->settled, handle_closed);
 }
 
 void network_watch_except(struct network_watch *watch, unsigned interface) {

@@ -10,12 +10,24 @@
 
 struct network_watch;
 
-/* From the loop, once for what came together: `changed` for the host's own interfaces,
- * `own_changed` for the one that is excepted: somebody set it down (`up` false), or up, or took an
- * address from it. */
-int network_watch_new(uv_loop_t *loop, const struct log *log, void (*changed)(void *context),
-                      void (*own_changed)(bool up, void *context), void *context,
-                      struct network_watch **watch, struct error *error) MUST_CHECK;
+enum {
+  NETWORK_CHANGE_GATHERED = 5,  /* milliseconds: an address seldom comes without its route */
+  NETWORK_CHANGE_SETTLED = 250, /* what is taken away for good has no successor by then */
+};
+
+struct network_handler {
+  /* Soon after the host's own interfaces changed, once for what came together. What is missing now
+   * may be about to come back. */
+  void (*changed)(void *context);
+  /* Nothing changed any more for a while after that. */
+  void (*settled)(void *context);
+  /* The interface that is excepted: somebody set it down (`up` false), or up, or took an address
+   * from it. */
+  void (*own_changed)(bool up, void *context);
+};
+
+int network_watch_new(uv_loop_t *loop, const struct log *log, const struct network_handler *handler,
+                      void *context, struct network_watch **watch, struct error *error) MUST_CHECK;
 /* No callback any more; frees from the loop. */
 void network_watch_close(struct network_watch *watch);
 

@@ -253,6 +253,7 @@ void path_begin(struct peer *peer) {
   else
     set_reason(peer, "no direct address of the peer answered");
   path_plan_init(&path->plan, link_is_client(peer->link), peer_now(peer));
+  mobility_begin(peer);
   look_soon(peer);
 }
 

@@ -260,21 +260,17 @@ void peer_want(struct peer *peer) {
     waiters_call(peer, true, PEER_WAIT_UP, peer->failure.code, &peer->failure);
 }
 
-static bool survives(const struct link *link, const struct host_addresses *addresses) {
-  struct quic_connection *connection = link_connection(link);
-  struct address local = quic_connection_local(connection);
-  if (!link_is_client(link) && ip_address_is_set(&local.ip))
-    return host_addresses_have(addresses, &local.ip);
-  return host_addresses_have_family(addresses, quic_connection_remote(connection).ip.family);
-}
-
 void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
   if (!peer->link)
     return;
-  if (survives(peer->link, addresses)) {
-    path_addresses_changed(peer);
+  mobility_addresses_changed(peer, addresses);
+  path_addresses_changed(peer);
+}
+
+void peer_addresses_settled(struct peer *peer, const struct host_addresses *addresses) {
+  /* Without any address there is nowhere to go: it waits for the network to come back. */
+  if (!peer->link || addresses->count == 0 || mobility_can_go_on(peer, addresses))
     return;
-  }
   peer->again = peer_now(peer);
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
 }
@@ -448,6 +444,11 @@ void peer_link_received(struct peer *peer, UNUSED struct link *link, struct span
 void peer_link_moved(struct peer *peer, struct link *link) {
   if (link == peer->link)
     path_moved(peer);
+}
+
+void peer_link_spoke_elsewhere(struct peer *peer, struct link *link, const struct address *remote) {
+  if (link == peer->link)
+    mobility_peer_spoke(peer, remote);
 }
 
 void peer_link_migrated(struct peer *peer, struct link *link, bool success) {

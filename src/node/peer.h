@@ -2,7 +2,7 @@
  * between peer.c, its parts and peers.c, and read by the status; nobody else changes it.
  *
  * Its parts have files of their own: attempt.h sets a tunnel up, binding.h has its relay, path.h
- * takes care of it when it stands.
+ * takes care of it when it stands, mobility.h follows changes of address.
  *
  * At most three links belong to a peer: the one in use, a spare (accepted while another was in use,
  * its TunnelRequest still to come, which decides), and our own attempt. */
@@ -17,6 +17,7 @@
 #include "node/hold_queue.h"
 #include "node/host_addresses.h"
 #include "node/link.h"
+#include "node/mobility.h"
 #include "node/path.h"
 #include "node/peer_state.h"
 #include "node/peer_table.h"
@@ -88,6 +89,7 @@ struct peer {
   struct attempt attempt;
   struct binding binding;
   struct path path;
+  struct mobility mobility;
   struct hold_queue queue;
   struct backoff backoff;
   uint64_t hold_until; /* nanoseconds: no new attempt before */
@@ -122,9 +124,10 @@ void peer_want(struct peer *peer);
 int peer_await(struct peer *peer, enum peer_wait wait, peer_callback callback,
                void *context) MUST_CHECK;
 
-/* These are the host's addresses now. A link that cannot go on ends: as client QUIC moves within an
- * IP version, as server it must keep its address. */
+/* These are the host's addresses now. The link in use follows within its IP version. */
 void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses);
+/* And these they stay: a link that could not follow ends, and is set up again by others. */
+void peer_addresses_settled(struct peer *peer, const struct host_addresses *addresses);
 /* NMS is there, and knows our addresses: hold-offs end, and what was cut off is set up again. */
 void peer_hurry(struct peer *peer);
 
@@ -151,6 +154,7 @@ void peer_link_refused(struct peer *peer, struct link *link, const struct error 
 void peer_link_received(struct peer *peer, struct link *link, struct span packet);
 void peer_link_moved(struct peer *peer, struct link *link);
 void peer_link_migrated(struct peer *peer, struct link *link, bool success);
+void peer_link_spoke_elsewhere(struct peer *peer, struct link *link, const struct address *remote);
 size_t peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
                                size_t count, struct address ours[LINK_CANDIDATES_MAX]);
 void peer_link_upgrade_answered(struct peer *peer, struct link *link, const struct address *theirs,

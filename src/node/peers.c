@@ -331,6 +331,12 @@ static void on_migrated(struct link *link, bool success, UNUSED void *context) {
     peer_link_migrated(link_owner(link), link, success);
 }
 
+static void on_spoke_elsewhere(struct link *link, const struct address *remote,
+                               UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_spoke_elsewhere(link_owner(link), link, remote);
+}
+
 static size_t on_upgrade_asked(struct link *link, const struct address *theirs, size_t count,
                                struct address ours[LINK_CANDIDATES_MAX], UNUSED void *context) {
   return link_owner(link) ? peer_link_upgrade_asked(link_owner(link), link, theirs, count, ours)
@@ -364,6 +370,7 @@ static const struct link_handler link_handler = {
     .received = on_received,
     .moved = on_moved,
     .migrated = on_migrated,
+    .spoke_elsewhere = on_spoke_elsewhere,
     .upgrade_asked = on_upgrade_asked,
     .upgrade_answered = on_upgrade_answered,
     .closed = on_closed,
@@ -557,6 +564,12 @@ void peers_addresses_changed(struct peers *peers, const struct host_addresses *a
   relays_network_changed(peers->relays, addresses);
   for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
     peer_addresses_changed((struct peer *)entry, addresses);
+}
+
+void peers_addresses_settled(struct peers *peers, const struct host_addresses *addresses) {
+  relays_network_settled(peers->relays, addresses);
+  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
+    peer_addresses_settled((struct peer *)entry, addresses);
 }
 
 void peers_hurry(struct peers *peers) {

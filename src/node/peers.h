@@ -57,8 +57,9 @@ void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *
 const struct peer *peers_known(struct peers *peers, const char *fqdn,
                                const struct ip_address *address);
 
-/* For each, as peer_addresses_changed and peer_hurry. */
+/* For each, as peer_addresses_changed, peer_addresses_settled and peer_hurry. */
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses);
+void peers_addresses_settled(struct peers *peers, const struct host_addresses *addresses);
 void peers_hurry(struct peers *peers);
 
 /* Borrowed: what else is to be had from the relays shares the connections of the peers. */

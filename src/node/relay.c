@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "node/message.h"
+#include "node/readdress.h"
 
 enum use_state { USE_WAITING, USE_READY, USE_OVER };
 
@@ -16,6 +17,7 @@ struct station {
   struct service_addresses addresses;
   struct dial *dial;
   struct quic_connection *connection;
+  struct ip_address source; /* from which its packets leave, since the network last changed */
   struct control *control;
   struct relay_use *uses;
   uv_timer_t timer; /* runs while nobody uses it */
@@ -413,16 +415,25 @@ static void seen_again(UNUSED struct control *control, UNUSED int code,
                        UNUSED void *context) {
 }
 
+static bool can_go_on(const struct station *station, const struct host_addresses *addresses) {
+  struct address remote = quic_connection_remote(station->connection);
+  return host_addresses_have_family(addresses, remote.ip.family);
+}
+
+void relays_network_settled(struct relays *relays, const struct host_addresses *addresses) {
+  struct station *station;
+  DL_FOREACH2(relays->stations, station, next) {
+    if (station->control && addresses->count > 0 && !can_go_on(station, addresses))
+      quic_connection_close(station->connection, 0, "the address is gone");
+  }
+}
+
 void relays_network_changed(struct relays *relays, const struct host_addresses *addresses) {
   struct station *station;
   DL_FOREACH2(relays->stations, station, next) {
-    if (!station->control)
+    if (!station->control || !can_go_on(station, addresses))
       continue;
-    struct address remote = quic_connection_remote(station->connection);
-    if (!host_addresses_have_family(addresses, remote.ip.family)) {
-      quic_connection_close(station->connection, 0, "the address is gone");
-      continue;
-    }
+    (void)readdress_client(station->connection, &station->source, addresses);
     /* Any packet shows where we are now; this one asks for an answer, which moves the TRS. */
     Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
     control_message message = CYPHONIC__MESSAGE__INIT;

@@ -61,8 +61,10 @@ int relays_measure(struct relays *relays, const char *name,
 /* NULL is allowed. */
 void relay_use_release(struct relay_use *use);
 
-/* The host's addresses changed: each TRS is to see it at once, or is to be reached anew. */
+/* The host's addresses changed: each TRS is to see it at once. */
 void relays_network_changed(struct relays *relays, const struct host_addresses *addresses);
+/* And so they stay: a TRS to which none of them leads is to be reached anew. */
+void relays_network_settled(struct relays *relays, const struct host_addresses *addresses);
 
 /* Pairs use that TRS, or did a moment ago: a second connection would push theirs out. */
 bool relays_have(const struct relays *relays, const char *name);

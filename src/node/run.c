@@ -59,17 +59,31 @@ static int read_addresses(struct run *run, struct host_addresses *addresses, str
   return host_addresses_read(network_watch_netlink(run->watch), &filter, addresses, error);
 }
 
+static bool know_addresses(struct run *run, struct host_addresses *addresses) {
+  struct error error = {0};
+  if (!read_addresses(run, addresses, &error))
+    return true;
+  log_warning(run->config.node->log, "addresses-unknown", "error=\"%s\"", error.message);
+  return false;
+}
+
 static void network_changed(void *context) {
   struct run *run = context;
   struct host_addresses addresses;
-  struct error error = {0};
   plane_network_changed(run->plane);
-  if (read_addresses(run, &addresses, &error)) {
-    log_warning(run->config.node->log, "addresses-unknown", "error=\"%s\"", error.message);
+  if (!know_addresses(run, &addresses))
     return;
-  }
   peers_addresses_changed(run->peers, &addresses);
   session_network_changed(run->session, &addresses);
+}
+
+static void network_settled(void *context) {
+  struct run *run = context;
+  struct host_addresses addresses;
+  if (!know_addresses(run, &addresses))
+    return;
+  peers_addresses_settled(run->peers, &addresses);
+  session_network_settled(run->session, &addresses);
 }
 
 static void interface_changed(bool up, void *context) {
@@ -77,7 +91,20 @@ static void interface_changed(bool up, void *context) {
   plane_interface_changed(run->plane, up);
 }
 
+static const struct network_handler network_handler = {
+    .changed = network_changed,
+    .settled = network_settled,
+    .own_changed = interface_changed,
+};
+
 /* --- the session's events --- */
+
+/* The overlay's ranges are known. */
+static void set_overlay(struct run *run) {
+  const struct node_state *state = run->config.state;
+  quic_endpoint_set_overlay(run->config.endpoint, &state->ipv4_prefix, &state->ipv6_prefix);
+  plane_set_overlay(run->plane, &state->ipv4_prefix, &state->ipv6_prefix);
+}
 
 static bool prefix_take(struct ip_prefix *to, const struct ip_prefix *from) {
   if (to->length == from->length && ip_address_equal(&to->address, &from->address))
@@ -93,7 +120,7 @@ static void registered(const struct session_registration *registration, void *co
   bool ipv6_new = prefix_take(&state->ipv6_prefix, &registration->ipv6_prefix);
   if (ipv4_new || ipv6_new)
     save(run);
-  plane_set_overlay(run->plane, &state->ipv4_prefix, &state->ipv6_prefix);
+  set_overlay(run);
   check_certificate(run);
   if (registration->relays_changed) {
     uint32_t random;
@@ -284,8 +311,8 @@ int run_new(const struct run_config *config, const struct run_handler *handler, 
   run->context = context;
   struct host_addresses addresses;
   int code;
-  (void)((code = network_watch_new(config->node->loop, config->node->log, network_changed,
-                                   interface_changed, run, &run->watch, error)) ||
+  (void)((code = network_watch_new(config->node->loop, config->node->log, &network_handler, run,
+                                   &run->watch, error)) ||
          (code = session_make(run, error)) || (code = peers_make(run, error)) ||
          (code = survey_make(run, error)) || (code = plane_make(run, error)) ||
          (code = read_addresses(run, &addresses, error)));
@@ -296,7 +323,7 @@ int run_new(const struct run_config *config, const struct run_handler *handler, 
   check_certificate(run);
   const struct node_state *state = config->state;
   if (state->ipv4_prefix.length > 0 && state->ipv6_prefix.length > 0)
-    plane_set_overlay(run->plane, &state->ipv4_prefix, &state->ipv6_prefix);
+    set_overlay(run);
   *out = run;
   session_start(run->session, &addresses);
   return 0;

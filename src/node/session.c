@@ -7,6 +7,7 @@
 #include "node/cloud.h"
 #include "node/errand.h"
 #include "node/message.h"
+#include "node/readdress.h"
 
 enum {
   ASK_TIMEOUT = 5000, /* milliseconds for NMS's answers: all are made from memory */
@@ -24,7 +25,8 @@ struct session {
   void *context;
   struct login *login;
   struct cloud *nms;
-  uv_timer_t head_start; /* of the login */
+  struct ip_address source; /* from which packets to NMS leave, since the network last changed */
+  uv_timer_t head_start;    /* of the login */
   struct errand *observation;
   enum session_nms_state state;
   bool usable; /* this connection has been registered; it stays so while it registers again */
@@ -472,6 +474,17 @@ void session_start(struct session *session, const struct host_addresses *address
   login_start(session->login);
 }
 
+static bool can_go_on(struct session *session, const struct host_addresses *addresses) {
+  const struct quic_connection *connection = cloud_connection(session->nms);
+  return connection &&
+         host_addresses_have_family(addresses, quic_connection_remote(connection).ip.family);
+}
+
+void session_network_settled(struct session *session, const struct host_addresses *addresses) {
+  if (cloud_connection(session->nms) && addresses->count > 0 && !can_go_on(session, addresses))
+    cloud_restart(session->nms);
+}
+
 void session_network_changed(struct session *session, const struct host_addresses *addresses) {
   bool same = host_addresses_equal(addresses, &session->addresses);
   session->addresses = *addresses;
@@ -482,12 +495,13 @@ void session_network_changed(struct session *session, const struct host_addresse
     return;
   }
   struct quic_connection *connection = cloud_connection(session->nms);
-  bool survives = connection && host_addresses_have_family(
-                                    addresses, quic_connection_remote(connection).ip.family);
-  if (!survives || session->state == NMS_FAILED)
+  if (!connection || session->state == NMS_FAILED) {
     cloud_restart(session->nms);
-  else if (session->state == NMS_REGISTERED)
-    register_now(session); /* QUIC goes on from the new address */
+  } else if (can_go_on(session, addresses)) {
+    (void)readdress_client(connection, &session->source, addresses);
+    if (session->state == NMS_REGISTERED)
+      register_now(session);
+  }
 }
 
 const struct relay_list *session_relays(const struct session *session) {

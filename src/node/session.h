@@ -54,6 +54,8 @@ void session_close(struct session *session);
 void session_start(struct session *session, const struct host_addresses *addresses);
 /* The kernel told of a change: new addresses are registered; lost connections are made at once. */
 void session_network_changed(struct session *session, const struct host_addresses *addresses);
+/* And so it stays: a connection to which none of these addresses leads is made anew. */
+void session_network_settled(struct session *session, const struct host_addresses *addresses);
 
 /* The TRSs of this network, as NMS last told; borrowed until the next registration. */
 const struct relay_list *session_relays(const struct session *session);

@@ -114,6 +114,7 @@ static int stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id, uin
                        const uint8_t *data, size_t size, void *user_data, void *stream_user_data) {
   struct quic_connection *connection = user_data;
   struct quic_stream *stream = stream_user_data;
+  connection->news++;
   /* What is handed up is consumed: a slow reader above bounds itself by the messages it accepts. */
   ngtcp2_conn_extend_max_stream_offset(conn, stream_id, size);
   ngtcp2_conn_extend_max_offset(conn, size);
@@ -163,6 +164,7 @@ static int datagram_received(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, co
                              size_t size, void *user_data) {
   struct quic_connection *connection = user_data;
   connection->received_datagrams++;
+  connection->news++;
   if (connection->state == CONNECTION_ESTABLISHED &&
       connection->datagram_handler.received != NULL) {
     connection->datagram_handler.received(connection, (struct span){data, size},

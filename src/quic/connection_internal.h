@@ -58,6 +58,7 @@ struct quic_connection {
   struct quic_stream *streams; /* all, doubly linked */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
   uint64_t next_datagram_id, received_datagrams;
+  uint64_t news;           /* datagrams and stream data that came and had not come before */
   int64_t flight_room;     /* bytes that may be sent before it is looked at what is under way */
   unsigned unacknowledged; /* packets with datagrams since we sent one */
   struct path_mtu *mtu;    /* of a connection with datagrams, once it has sent one */
@@ -68,7 +69,11 @@ struct quic_connection {
   enum connection_move moved;
   uint64_t unanswered; /* nanoseconds, of the first packet that asks for an answer since one came;
                           0: none */
-  uint64_t path_since; /* nanoseconds, when the present path was taken */
+  /* Nanoseconds, the probe time-out of the path that was left, until something comes by the new
+   * one, of which ngtcp2 expects a third of a second for want of knowledge; 0: the present one's
+   * holds. */
+  uint64_t probe_timeout;
+  uint64_t path_since;    /* nanoseconds, when the present path was taken */
   uint16_t current_route; /* number of the route that packets go by */
   bool remote_unproven;   /* the peer's address changed during the handshake */
   /* The last path on which the peer has shown that it hears us; port 0: none yet. A copy, since the

@@ -11,10 +11,13 @@ uint64_t connection_time(struct quic_connection *connection, uint64_t now) {
 }
 
 /* A server follows a peer whose address changes (RFC 9000 section 9); a client's peer stays where
- * the route leads, so that nobody else is heard. */
+ * the route leads, so that elsewhere it is heard only when the owner wants to know. */
 static struct route *connection_route_of(struct quic_connection *connection,
                                          const struct udp_packet *packet, uint64_t now) {
   struct route *route = route_table_find(&connection->routes, &packet->remote);
+  if (route == NULL && endpoint_in_overlay(connection->endpoint, &packet->remote.ip)) {
+    return NULL;
+  }
   if (route == NULL && connection->state == CONNECTION_HANDSHAKE &&
       (!connection->is_client || race_has(connection, &packet->remote))) {
     /* During the handshake every way to the peer is the same path, and the last that brought
@@ -31,6 +34,13 @@ static struct route *connection_route_of(struct quic_connection *connection,
     route->local = packet->local;
   }
   return route;
+}
+
+static bool hears_elsewhere(const struct quic_connection *connection,
+                            const struct udp_packet *packet) {
+  return connection->is_client && connection->state == CONNECTION_ESTABLISHED &&
+         connection->handler.spoke_elsewhere != NULL &&
+         !endpoint_in_overlay(connection->endpoint, &packet->remote.ip);
 }
 
 void connection_validated(struct quic_connection *connection, uint16_t number) {
@@ -101,6 +111,10 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     return;
   }
   struct route *route = connection_route_of(connection, packet, now);
+  bool elsewhere = route == NULL && hears_elsewhere(connection, packet);
+  if (elsewhere) {
+    route = route_table_by_number(&connection->routes, connection->current_route);
+  }
   if (route == NULL) {
     connection->endpoint->counters.dropped++;
     return;
@@ -111,7 +125,7 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
   ngtcp2_pkt_info info = {.ecn = packet->ecn};
   connection->received_packets++;
   connection->received_bytes += packet->size;
-  uint64_t datagrams = connection->received_datagrams;
+  uint64_t datagrams = connection->received_datagrams, news = connection->news;
   connection->in_library = true;
   int status =
       ngtcp2_conn_read_pkt(connection->conn, &path.path, &info, packet->data, packet->size, now);
@@ -120,7 +134,10 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     connection_fail(connection, status);
   } else {
     connection->answered = true;
-    connection->unanswered = 0;
+    if (!elsewhere) {
+      connection->unanswered = 0;
+      connection->probe_timeout = 0;
+    }
     if (connection->mtu != NULL) {
       path_mtu_heard(connection->mtu, now, 3 * ngtcp2_conn_get_pto(connection->conn));
     }
@@ -132,6 +149,9 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     }
     connection_note_path(connection);
     migration_settle(connection);
+    if (elsewhere && connection->news != news && connection->state == CONNECTION_ESTABLISHED) {
+      connection->handler.spoke_elsewhere(connection, &packet->remote, connection->context);
+    }
     if (connection->received_datagrams != datagrams) {
       connection->unacknowledged++;
       if (may_wait(connection, packet)) {

@@ -122,6 +122,7 @@ static void dispatch_initial(struct quic_endpoint *endpoint, const struct udp_pa
                              uint64_t now) {
   ngtcp2_pkt_hd header;
   if (endpoint->service_count == 0 || endpoint->closing || packet->size < INITIAL_MIN ||
+      endpoint_in_overlay(endpoint, &packet->remote.ip) ||
       ngtcp2_accept(&header, packet->data, packet->size) != 0 ||
       endpoint->counters.half_open >= endpoint->half_open_max ||
       endpoint->counters.connections >= endpoint->connections_max) {

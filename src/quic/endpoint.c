@@ -76,6 +76,17 @@ void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_i
   endpoint->route_id = route_id;
 }
 
+void quic_endpoint_set_overlay(struct quic_endpoint *endpoint, const struct ip_prefix *ipv4,
+                               const struct ip_prefix *ipv6) {
+  endpoint->overlay[0] = *ipv4;
+  endpoint->overlay[1] = *ipv6;
+}
+
+bool endpoint_in_overlay(const struct quic_endpoint *endpoint, const struct ip_address *ip) {
+  const struct ip_prefix *prefix = &endpoint->overlay[ip->family == 6 ? 1 : 0];
+  return prefix->length > 0 && ip_prefix_contains(prefix, ip);
+}
+
 void quic_endpoint_set_forwarder(struct quic_endpoint *endpoint,
                                  const struct quic_forwarder *forwarder) {
   endpoint->forwarder = forwarder == NULL ? (struct quic_forwarder){0} : *forwarder;

@@ -28,6 +28,7 @@ struct quic_endpoint {
   char *qlog_folder;               /* or NULL */
   uint32_t route_id;               /* 0: none */
   struct quic_forwarder forwarder; /* `forward` NULL: none */
+  struct ip_prefix overlay[2];
 
   struct endpoint_socket sockets[2]; /* IPv4, IPv6 */
   struct transmit transmit;
@@ -74,6 +75,9 @@ uint64_t endpoint_time(struct quic_endpoint *endpoint);
 
 /* Fills a Connection ID of ours: route id, if there is one, and random bytes. */
 void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t size);
+
+/* An address of the overlay: no packet's remote. */
+bool endpoint_in_overlay(const struct quic_endpoint *endpoint, const struct ip_address *ip);
 
 /* dispatch.c: one packet from the network. */
 void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,

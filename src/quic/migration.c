@@ -24,6 +24,7 @@ int quic_connection_migrate(struct quic_connection *connection, const struct add
   }
   struct virtual_path path;
   route_path(route, &path);
+  uint64_t probe_timeout = quic_connection_probe_timeout(connection);
   int status =
       immediately
           ? ngtcp2_conn_initiate_immediate_migration(connection->conn, &path.path, connection->time)
@@ -32,11 +33,35 @@ int quic_connection_migrate(struct quic_connection *connection, const struct add
     route->number = 0;
     return ERROR_AGAIN;
   }
+  if (immediately) {
+    connection->probe_timeout = probe_timeout;
+  }
   connection->moving = route->number;
   connection->moved = MOVE_UNDECIDED;
   connection->unanswered = 0;
   endpoint_mark_ready(connection->endpoint, connection);
   return 0;
+}
+
+int quic_connection_readdress(struct quic_connection *connection) {
+  struct route_table *routes = &connection->routes;
+  if (connection->state != CONNECTION_ESTABLISHED) {
+    return connection->state == CONNECTION_HANDSHAKE ? ERROR_AGAIN : ERROR_CLOSED;
+  }
+  if (!connection->is_client) {
+    route_table_forget_local(routes);
+    return 0;
+  }
+  /* The same remote by a new route, which ngtcp2 sees as a new path. */
+  struct address remote = quic_connection_remote(connection);
+  uint16_t before = connection->current_route;
+  route_table_leave(routes, before);
+  int code = quic_connection_migrate(connection, &remote, true);
+  struct route *route = route_table_by_number(routes, before);
+  if (code != 0 && route != NULL) {
+    route->left = false;
+  }
+  return code;
 }
 
 void migration_settle(struct quic_connection *connection) {
@@ -57,5 +82,6 @@ uint64_t quic_connection_silence(const struct quic_connection *connection, uint6
 }
 
 uint64_t quic_connection_probe_timeout(const struct quic_connection *connection) {
-  return ngtcp2_conn_get_pto(connection->conn);
+  return connection->probe_timeout != 0 ? connection->probe_timeout
+                                        : ngtcp2_conn_get_pto(connection->conn);
 }

@@ -50,6 +50,11 @@ struct quic_handler {
   void (*remote_changed)(struct quic_connection *connection, void *context);
   /* What quic_connection_migrate began is over. May be NULL. */
   void (*migrated)(struct quic_connection *connection, bool success, void *context);
+  /* A client's: something new and authentic came from `remote`, where our packets do not go. The
+   * peer may have moved there; or somebody sends its packets on from there, which is why only
+   * quic_connection_migrate tells. NULL: such packets are dropped. */
+  void (*spoke_elsewhere)(struct quic_connection *connection, const struct address *remote,
+                          void *context);
 };
 
 struct quic_stream_handler {
@@ -139,6 +144,12 @@ void quic_endpoint_withdraw(struct quic_endpoint *endpoint, const char *alpn);
 
 /* --- relaying (design 5) --- */
 
+/* Packets from these ranges come from nobody, and start and move no connection: a host that has
+ * lost its last real address sends from the one it has in the overlay, which an answer would reach
+ * by the very connection it is about. Length 0: no such range. */
+void quic_endpoint_set_overlay(struct quic_endpoint *endpoint, const struct ip_prefix *ipv4,
+                               const struct ip_prefix *ipv6);
+
 /* From now on the Connection IDs issued here begin with these 32 bits, by which a TRS finds this
  * endpoint; 0: random ones. */
 void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_id);
@@ -185,6 +196,13 @@ int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *targe
  * 4). After the handshake, and for an address that is a candidate already, nothing happens. */
 void quic_connection_add_candidate(struct quic_connection *connection,
                                    const struct address *remote);
+
+/* Our own address towards the peer changed, after `established`. A client's connection goes on from
+ * the new one, by a path and a Connection ID of its own and a new congestion state (RFC 9000
+ * section 9.4), and `migrated` tells when the peer has answered there. A server's packets leave
+ * from where the kernel chooses. Either must speak, so that the peer follows. Returns as
+ * quic_connection_migrate. */
+int quic_connection_readdress(struct quic_connection *connection) MUST_CHECK;
 
 /* Client, after `established`: moves the connection to another address of the peer, or to a TRS.
  * `immediately`: at once, because the present path is dead; otherwise only when the new path is

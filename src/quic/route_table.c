@@ -28,12 +28,8 @@ struct route *route_table_add(struct route_table *table, const struct address *r
   if (route != NULL) {
     return route;
   }
-  uint16_t host = 0;
   for (size_t i = 0; i < ROUTES_MAX; i++) {
     struct route *slot = &table->slots[i];
-    if (slot->number != 0 && ip_address_equal(&slot->remote.ip, &remote->ip)) {
-      host = slot->host;
-    }
     if (slot->number == 0) {
       if (route == NULL || route->number != 0) {
         route = slot;
@@ -47,11 +43,7 @@ struct route *route_table_add(struct route_table *table, const struct address *r
   if (number == 0) { /* after 65,535 moves; by now the low numbers are long forgotten */
     number = table->last_number = 1;
   }
-  *route = (struct route){.number = number,
-                          .host = host != 0 ? host : number,
-                          .origin = 1,
-                          .remote = *remote,
-                          .heard = now};
+  *route = (struct route){.number = number, .remote = *remote, .heard = now};
   return route;
 }
 
@@ -65,9 +57,7 @@ struct route *route_table_move(struct route_table *table, const struct address *
   if (before != NULL) {
     return NULL;
   }
-  struct route *route = route_table_add(table, remote, keep, now);
-  route->origin = route->number == 1 ? 2 : route->number;
-  return route;
+  return route_table_add(table, remote, keep, now);
 }
 
 void route_table_leave(struct route_table *table, uint16_t number) {
@@ -77,12 +67,17 @@ void route_table_leave(struct route_table *table, uint16_t number) {
   }
 }
 
+void route_table_forget_local(struct route_table *table) {
+  for (size_t i = 0; i < ROUTES_MAX; i++) {
+    table->slots[i].local = (struct ip_address){0};
+  }
+}
+
 void route_path(const struct route *route, struct virtual_path *path) {
   memset(path, 0, sizeof(*path));
   path->local.sin_family = AF_INET;
-  path->local.sin_addr.s_addr = htonl(route->origin);
+  path->local.sin_port = htons(route->number);
   path->remote.sin_family = AF_INET;
-  path->remote.sin_addr.s_addr = htonl(route->host);
   path->remote.sin_port = htons(route->number);
   path->path.local.addr = (ngtcp2_sockaddr *)&path->local;
   path->path.local.addrlen = sizeof(path->local);

@@ -3,7 +3,10 @@
  * UDP addresses; a relay will be another kind of the same thing. Pure.
  *
  * A number stands for one remote for ever: when a slot is given to another remote it gets a new
- * number, so that ngtcp2 sees a new path and validates it (RFC 9000 section 8.2). */
+ * number, so that ngtcp2 sees a new path and validates it (RFC 9000 section 8.2). Both ends of the
+ * path that it sees are that number: where our own end differs, too, a path gets a Connection ID of
+ * its own (section 9.5). Without that, ngtcp2 1.11 retires the one that it still counts as the
+ * fallback's when a second move follows at once, and breaks off for too many of them. */
 #ifndef CYPHONIC_QUIC_ROUTE_TABLE_H
 #define CYPHONIC_QUIC_ROUTE_TABLE_H
 
@@ -16,9 +19,6 @@
 
 struct route {
   uint16_t number; /* from 1; 0: the slot is free */
-  uint16_t host;   /* the number of the first route to the same IP address: tells a NAT's new port
-                      from a new network, which QUIC treats apart (RFC 9000 section 9.4) */
-  uint16_t origin; /* stands for our own end: a client's moves begin at a new one */
   bool left;       /* route_table_leave: only for what ngtcp2 still sends there */
   struct address remote;
   struct ip_address local; /* where its packets arrive; family 0: none came yet */
@@ -45,8 +45,8 @@ struct route *route_table_by_number(struct route_table *table, uint16_t number);
 struct route *route_table_add(struct route_table *table, const struct address *remote,
                               uint16_t keep, uint64_t now);
 
-/* A route that a client moves to: always a new number with an origin of its own, also for a remote
- * that had one before, since ngtcp2 1.11 must not come back to a path that it has left. */
+/* A route that a client moves to: always a new number, also for a remote that had one before, since
+ * ngtcp2 1.11 must not come back to a path that it has left. */
 struct route *route_table_move(struct route_table *table, const struct address *remote,
                                uint16_t keep, uint64_t now);
 
@@ -54,6 +54,10 @@ struct route *route_table_move(struct route_table *table, const struct address *
  * on validating a path that a server has just left, and does not follow a peer that returns to it
  * meanwhile; nor does it validate the path of the handshake. A number of its own changes both. */
 void route_table_leave(struct route_table *table, uint16_t number);
+
+/* Our own addresses are others now: packets leave from where the kernel chooses, until the remote's
+ * packets show where they arrive. */
+void route_table_forget_local(struct route_table *table);
 
 void route_path(const struct route *route, struct virtual_path *path);
 /* The number of the route that a path of ngtcp2's stands for. */

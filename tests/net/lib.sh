@@ -45,6 +45,7 @@ mkdir "$WORK/logs"
 . "$NET_FOLDER/lib/relay.sh"
 . "$NET_FOLDER/lib/capture.sh"
 . "$NET_FOLDER/lib/path.sh"
+. "$NET_FOLDER/lib/move.sh"
 
 finish() {
   local status=$?

@@ -73,9 +73,9 @@ first_answer() {
   FIRST=$(sed -n 's/.* time=\([0-9]*\).*/\1/p' <<<"$output")
 }
 
-# start_beat FROM TO: fifty echoes a second, whose answers bear times
+# start_beat FROM TO [SECONDS]: an echo each 20 ms, or so many seconds; the answers bear times
 start_beat() {
-  start "beat-$1-$2" "$1" ping -n -D -i 0.02 "$(virtual_ipv6 "$2")"
+  start "beat-$1-$2" "$1" ping -n -D -i "${3:-0.02}" "$(virtual_ipv6 "$2")"
   wait_until 10 "echoes from $1 to $2" log_has "beat-$1-$2" 'icmp_seq=10 '
 }
 

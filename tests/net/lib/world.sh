@@ -3,7 +3,7 @@
 # the range), so that attaching a host to a segment is one cable.
 
 declare -A SEGMENT_OWNER=() SEGMENT_IPV4=() SEGMENT_IPV6=()  # ranges as "192.0.2.0/24"
-declare -A UPLINK_OWNER=() UPLINK_IPV6=()                   # of each host's first cable
+declare -A UPLINK_OWNER=() UPLINK_SEGMENT=() UPLINK_IPV6=() # of each host's first cable
 declare -A CABLES=()
 
 # on HOST COMMAND...
@@ -113,6 +113,7 @@ connect() {
   done
   if [ "$interface" = eth0 ]; then
     UPLINK_OWNER[$host]=$owner
+    UPLINK_SEGMENT[$host]=$name
   fi
   CABLES[$host]=$((CABLES[$host] + 1))
 }

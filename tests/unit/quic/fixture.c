@@ -240,6 +240,9 @@ static void from_server(uv_udp_t *handle, ssize_t size, const uv_buf_t *buffer,
     return;
   }
   forwarder->to_client++;
+  assert_true((size_t)size <= sizeof(forwarder->last));
+  memcpy(forwarder->last, buffer->base, (size_t)size);
+  forwarder->last_size = (size_t)size;
   bool fits = forwarder->largest == 0 || (size_t)size <= forwarder->largest;
   if (fits && !forwarder->lose_to_client && !uv_is_closing((uv_handle_t *)&forwarder->inner)) {
     pass(&forwarder->inner, &forwarder->client, buffer, (size_t)size);
@@ -272,6 +275,26 @@ static void outer_closed(uv_handle_t *handle) {
 
 static bool outer_is_closed(void *context) {
   return !((struct forwarder *)context)->outer_open;
+}
+
+static void inner_closed(uv_handle_t *handle) {
+  ((struct forwarder *)handle->data)->inner_open = false;
+}
+
+static bool inner_is_closed(void *context) {
+  return !((struct forwarder *)context)->inner_open;
+}
+
+void forwarder_move(struct forwarder *forwarder) {
+  forwarder->inner_open = true;
+  uv_close((uv_handle_t *)&forwarder->inner, inner_closed);
+  world_run_until(forwarder->world, inner_is_closed, forwarder);
+  forwarder->port = bind_udp(forwarder, &forwarder->inner, from_client);
+}
+
+void forwarder_repeat(struct forwarder *forwarder) {
+  uv_buf_t buffer = uv_buf_init((char *)forwarder->last, (unsigned)forwarder->last_size);
+  pass(&forwarder->inner, &forwarder->client, &buffer, forwarder->last_size);
 }
 
 void forwarder_rebind(struct forwarder *forwarder) {

@@ -52,16 +52,22 @@ struct address loopback(uint16_t port);
 struct forwarder {
   struct world *world;
   uv_udp_t inner, outer;
-  bool outer_open;
+  bool inner_open, outer_open;
   struct address server, client;
   uint16_t port;
   bool lose_to_client, lose_to_server;
   size_t largest;                /* longer packets are lost, 0: none */
   unsigned to_client, to_server; /* packets seen */
+  uint8_t last[2048];            /* to the client */
+  size_t last_size;
 };
 void forwarder_open(struct forwarder *forwarder, struct world *world, uint16_t server_port);
 /* From now on the server sees another source port. */
 void forwarder_rebind(struct forwarder *forwarder);
+/* From now on the client sees another source port; what it sends to the old one is lost. */
+void forwarder_move(struct forwarder *forwarder);
+/* Sends once more what came for the client last. */
+void forwarder_repeat(struct forwarder *forwarder);
 void forwarder_close(struct forwarder *forwarder);
 
 #endif

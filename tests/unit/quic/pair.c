@@ -40,10 +40,21 @@ static void side_migrated(struct quic_connection *connection, bool success, void
   }
 }
 
+static void side_spoke_elsewhere(struct quic_connection *connection, const struct address *remote,
+                                 void *context) {
+  struct side *side = context;
+  side->spoke_elsewhere++;
+  if (side->follows) {
+    side->follows = false;
+    assert_int_equal(quic_connection_migrate(connection, remote, false), 0);
+  }
+}
+
 const struct quic_handler handler = {.established = side_established,
                                      .closed = side_closed,
                                      .remote_changed = side_remote_changed,
-                                     .migrated = side_migrated};
+                                     .migrated = side_migrated,
+                                     .spoke_elsewhere = side_spoke_elsewhere};
 
 static void side_datagram(struct quic_connection *connection UNUSED, struct span data,
                           void *context) {

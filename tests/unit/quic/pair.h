@@ -25,6 +25,8 @@ struct side {
   unsigned moves; /* migrations that ended */
   bool last_move;
   bool proven_at_first;     /* a server's: the peer's address was validated when it was accepted */
+  unsigned spoke_elsewhere; /* how often the peer did */
+  bool follows;             /* and moves there */
   struct address next_move; /* where to move at once when a migration ends; unset: nowhere */
 };
 

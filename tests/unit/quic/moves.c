@@ -1,0 +1,230 @@
+/* Changes of address under a connection: ours, the peer's, and those that somebody feigns. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pair.h"
+#include "quic/connection_internal.h"
+
+static const struct span nothing = {NULL, 0}, packet = {(const uint8_t *)"Echo", 4};
+
+/* A connection by a forwarder, under which either end may get another address. */
+struct scene {
+  struct pair pair;
+  struct forwarder forwarder;
+  uint64_t received; /* by the client's endpoint, for a condition */
+};
+
+static void scene_open(struct scene *scene) {
+  pair_open(&scene->pair);
+  forwarder_open(&scene->forwarder, &world, server_port(&scene->pair));
+  pair_connect(&scene->pair, scene->forwarder.port);
+}
+
+static void scene_close(struct scene *scene) {
+  assert_false(scene->pair.client.closed);
+  assert_false(scene->pair.server.closed);
+  forwarder_close(&scene->forwarder);
+  pair_close(&scene->pair);
+}
+
+static bool side_is_writable(void *context) {
+  return ((struct side *)context)->writable;
+}
+
+/* A path that is not validated yet takes little at first. */
+static void say(struct side *side) {
+  while (quic_connection_send_datagram(side->connection, nothing, packet) == ERROR_AGAIN) {
+    side->writable = false;
+    world_run_until(&world, side_is_writable, side);
+  }
+}
+
+static bool client_has_heard(void *context) {
+  return ((struct pair *)context)->client.datagrams > 0;
+}
+
+/* One after the other, since a server sends to where it has heard the client. */
+static void exchange(struct pair *pair) {
+  pair->client.datagrams = pair->server.datagrams = 0;
+  say(&pair->client);
+  world_run_until(&world, server_got_datagram, pair);
+  say(&pair->server);
+  world_run_until(&world, client_has_heard, pair);
+}
+
+static bool tls_is_done(void *context) {
+  return ((struct pair *)context)->client.connection->confirmed;
+}
+
+static bool client_has_moved(void *context) {
+  return ((struct pair *)context)->client.moves > 0;
+}
+
+static struct quic_endpoint_counters counters_of(const struct quic_endpoint *endpoint) {
+  struct quic_endpoint_counters counters;
+  quic_endpoint_counters(endpoint, &counters);
+  return counters;
+}
+
+static bool client_has_received(void *context) {
+  struct scene *scene = context;
+  return counters_of(scene->pair.client_endpoint).received_packets >= scene->received;
+}
+
+/* --- our own address --- */
+
+static void a_client_goes_on_from_another_address_with_another_connection_id(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  for (int i = 0; i < 5; i++) {
+    world_run_until(&world, tls_is_done, pair);
+    ngtcp2_cid before = *ngtcp2_conn_get_dcid(pair->client.connection->conn);
+    uint16_t port = quic_connection_remote(pair->server.connection).port;
+    forwarder_rebind(&scene.forwarder);
+    pair->client.moves = 0;
+    assert_int_equal(quic_connection_readdress(pair->client.connection), 0);
+    exchange(pair);
+    world_run_until(&world, client_has_moved, pair);
+    assert_true(pair->client.last_move);
+    exchange(pair);
+    assert_false(ngtcp2_cid_eq(&before, ngtcp2_conn_get_dcid(pair->client.connection->conn)));
+    assert_int_not_equal(quic_connection_remote(pair->server.connection).port, port);
+    assert_int_equal(quic_connection_remote(pair->client.connection).port, scene.forwarder.port);
+  }
+  scene_close(&scene);
+}
+
+/* A host that changes its network twice, so fast that nobody has answered at the first place. */
+static void two_moves_at_once_are_followed(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  scene.forwarder.lose_to_client = true;
+  forwarder_rebind(&scene.forwarder);
+  pair->server.datagrams = 0;
+  say(&pair->client);
+  world_run_until(&world, server_got_datagram, pair);
+  forwarder_rebind(&scene.forwarder);
+  scene.forwarder.lose_to_client = false;
+  assert_int_equal(quic_connection_readdress(pair->client.connection), 0);
+  exchange(pair);
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.last_move);
+  scene_close(&scene);
+}
+
+static void before_the_handshake_is_over_nothing_moves(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct quic_target target = tunnel_target(&pair.client, server_port(&pair));
+  connect_to(pair.client_endpoint, &target, &pair.client);
+  assert_int_equal(quic_connection_readdress(pair.client.connection), ERROR_AGAIN);
+  world_run_until(&world, both_established, &pair);
+  exchange(&pair);
+  pair_close(&pair);
+}
+
+/* --- the server's --- */
+
+static void a_client_follows_a_server_that_speaks_from_another_address(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  for (int i = 0; i < 5; i++) {
+    forwarder_move(&scene.forwarder);
+    pair->client.moves = 0;
+    pair->client.follows = true;
+    assert_int_equal(quic_connection_readdress(pair->server.connection), 0);
+    say(&pair->server);
+    world_run_until(&world, client_has_moved, pair);
+    assert_true(pair->client.last_move);
+    assert_true(pair->client.spoke_elsewhere > 0);
+    exchange(pair);
+    assert_int_equal(quic_connection_remote(pair->client.connection).port, scene.forwarder.port);
+  }
+  scene_close(&scene);
+}
+
+/* --- who feigns one --- */
+
+static void what_is_repeated_or_forged_from_elsewhere_says_nothing(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  uint16_t port = scene.forwarder.port;
+  size_t place = scene.forwarder.last_size;
+  forwarder_move(&scene.forwarder);
+  for (int i = 0; i < 10; i++) {
+    scene.received = counters_of(pair->client_endpoint).received_packets + 1;
+    forwarder_repeat(&scene.forwarder);
+    world_run_until(&world, client_has_received, &scene);
+    scene.forwarder.last[--place] ^= 1; /* the first was the packet itself */
+  }
+  assert_int_equal(pair->client.spoke_elsewhere, 0);
+  assert_int_equal(quic_connection_remote(pair->client.connection).port, port);
+  scene_close(&scene);
+}
+
+static void a_way_from_which_the_peer_was_only_copied_is_not_taken(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  uint16_t port = scene.forwarder.port;
+  forwarder_move(&scene.forwarder);
+  scene.forwarder.lose_to_server = true; /* it passes on what the server says, and nothing else */
+  pair->client.follows = true;
+  say(&pair->server);
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.spoke_elsewhere > 0);
+  assert_false(pair->client.last_move);
+  assert_int_equal(quic_connection_remote(pair->client.connection).port, port);
+  scene_close(&scene);
+}
+
+static bool server_has_dropped(void *context) {
+  struct scene *scene = context;
+  return counters_of(scene->pair.server_endpoint).dropped > 0;
+}
+
+/* As the host of a node sends when only its virtual address is left. */
+static void nobody_is_followed_into_the_overlay(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  uint16_t port = quic_connection_remote(pair->server.connection).port;
+  struct ip_prefix loopback, none = {0};
+  assert_int_equal(ip_prefix_parse("127.0.0.0/8", &loopback), 0);
+  quic_endpoint_set_overlay(pair->server_endpoint, &loopback, &none);
+  forwarder_rebind(&scene.forwarder);
+  say(&pair->client);
+  world_run_until(&world, server_has_dropped, &scene);
+  assert_int_equal(quic_connection_remote(pair->server.connection).port, port);
+  quic_endpoint_set_overlay(pair->server_endpoint, &none, &none);
+  exchange(pair);
+  scene_close(&scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_client_goes_on_from_another_address_with_another_connection_id),
+      cmocka_unit_test(two_moves_at_once_are_followed),
+      cmocka_unit_test(before_the_handshake_is_over_nothing_moves),
+      cmocka_unit_test(a_client_follows_a_server_that_speaks_from_another_address),
+      cmocka_unit_test(what_is_repeated_or_forged_from_elsewhere_says_nothing),
+      cmocka_unit_test(a_way_from_which_the_peer_was_only_copied_is_not_taken),
+      cmocka_unit_test(nobody_is_followed_into_the_overlay),
+  };
+  return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
+}
