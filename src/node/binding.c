@@ -6,6 +6,11 @@
 
 #include "node/peer.h"
 
+struct failed_relay {
+  char name[FQDN_SIZE];
+  uint64_t since; /* nanoseconds; 0: empty */
+};
+
 static void remember_former(struct binding *binding) {
   struct address address = relay_use_address(binding->current);
   if (!ip_address_is_set(&address.ip))
@@ -62,6 +67,8 @@ void binding_init(struct binding *binding, struct relays *relays, void *owner) {
 
 void binding_clear(struct binding *binding) {
   binding_release(binding);
+  free(binding->failed);
+  binding->failed = NULL;
   free(binding->offer);
   binding->offer = NULL;
 }
@@ -132,6 +139,10 @@ const char *binding_name_at(const struct binding *binding, const struct address 
 
 void binding_note_failed(struct binding *binding, const char *name, uint64_t now) {
   size_t oldest = 0;
+  if (!binding->failed)
+    binding->failed = calloc(BINDING_FAILED_MAX, sizeof *binding->failed);
+  if (!binding->failed)
+    return; /* it is tried once more than it need be */
   for (size_t i = 0; i < BINDING_FAILED_MAX; i++) {
     if (binding->failed[i].since != 0 && strcmp(binding->failed[i].name, name) == 0) {
       binding->failed[i].since = now;
@@ -145,14 +156,14 @@ void binding_note_failed(struct binding *binding, const char *name, uint64_t now
 }
 
 void binding_forgive(struct binding *binding) {
-  for (size_t i = 0; i < BINDING_FAILED_MAX; i++)
-    binding->failed[i].since = 0;
+  free(binding->failed);
+  binding->failed = NULL;
 }
 
 size_t binding_failed(const struct binding *binding, uint64_t now,
                       const char *names[BINDING_FAILED_MAX]) {
   size_t count = 0;
-  for (size_t i = 0; i < BINDING_FAILED_MAX; i++)
+  for (size_t i = 0; binding->failed && i < BINDING_FAILED_MAX; i++)
     if (binding->failed[i].since != 0 && now - binding->failed[i].since <= BINDING_FAILED_LIFETIME)
       names[count++] = binding->failed[i].name;
   return count;

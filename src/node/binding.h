@@ -22,10 +22,7 @@ struct binding {
   /* Packets may still come from it. */
   struct address former;
   char former_name[FQDN_SIZE];
-  struct {
-    char name[FQDN_SIZE];
-    uint64_t since; /* nanoseconds; 0: empty */
-  } failed[BINDING_FAILED_MAX];
+  struct failed_relay *failed; /* BINDING_FAILED_MAX of them, or NULL: none ever failed */
 };
 
 void binding_init(struct binding *binding, struct relays *relays, void *owner);

@@ -87,7 +87,8 @@ void connection_fail(struct quic_connection *connection, int liberr) {
   if (connection->state == CONNECTION_ENDING) {
     return;
   }
-  bool handshake = connection->state == CONNECTION_HANDSHAKE;
+  bool early = connection->state == CONNECTION_HANDSHAKE;
+  const struct tls_handshake *handshake = connection->tls.handshake;
   char message[160], remote[ADDRESS_TEXT_SIZE];
   struct address address = quic_connection_remote(connection);
   address_text(&address, remote);
@@ -99,7 +100,7 @@ void connection_fail(struct quic_connection *connection, int liberr) {
   case NGTCP2_ERR_IDLE_CLOSE:
     /* ngtcp2 counts a handshake that nobody answers as idle, too. */
     snprintf(message, sizeof(message),
-             handshake ? "%s does not answer" : "%s has been silent for too long", remote);
+             early ? "%s does not answer" : "%s has been silent for too long", remote);
     connection_end(connection, ERROR_TIMEOUT, message);
     return;
   case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
@@ -112,9 +113,9 @@ void connection_fail(struct quic_connection *connection, int liberr) {
     return;
   case NGTCP2_ERR_CRYPTO:
   case NGTCP2_ERR_CALLBACK_FAILURE:
-    if (connection->tls.error.code != ERROR_NONE) {
+    if (handshake != NULL && handshake->error.code != ERROR_NONE) {
       uint8_t alert = ngtcp2_conn_get_tls_alert(connection->conn);
-      connection_end(connection, connection->tls.error.code, connection->tls.error.message);
+      connection_end(connection, handshake->error.code, handshake->error.message);
       ngtcp2_ccerr_set_tls_alert(&connection->close_error,
                                  alert == 0 ? ALERT_BAD_CERTIFICATE : alert, NULL, 0);
       connection_reason(connection);

@@ -24,7 +24,10 @@ struct packet_protection {
 /* Both begin with the manager: the callbacks get nothing else. */
 struct packet_key {
   IMB_MGR *manager;
-  _Alignas(ALIGNMENT) struct gcm_key_data schedule; /* which the library only hopes for */
+  /* 1 KiB, made when it is used first: the keys after these are known long before they are needed,
+   * and mostly never needed. Aligned, which the library only hopes for. */
+  struct gcm_key_data *schedule;
+  uint8_t key[KEY_SIZE];
 };
 
 struct header_key {
@@ -75,14 +78,26 @@ static void *aligned_new(size_t size) {
 
 bool packet_protection_key(struct packet_protection *protection, const uint8_t key[static 16],
                            ngtcp2_crypto_aead_ctx *out) {
-  struct packet_key *made = aligned_new(sizeof(*made));
+  struct packet_key *made = malloc(sizeof(*made));
   if (made == NULL) {
     return false;
   }
-  made->manager = protection->manager;
-  IMB_AES128_GCM_PRE(made->manager, key, &made->schedule);
+  *made = (struct packet_key){.manager = protection->manager};
+  memcpy(made->key, key, sizeof(made->key));
   out->native_handle = tagged(made);
   return true;
+}
+
+/* NULL without memory. */
+static const struct gcm_key_data *schedule_of(struct packet_key *key) {
+  if (key->schedule == NULL) {
+    key->schedule = aligned_new(sizeof(*key->schedule));
+    if (key->schedule != NULL) {
+      IMB_AES128_GCM_PRE(key->manager, key->key, key->schedule);
+      explicit_bzero(key->key, sizeof(key->key));
+    }
+  }
+  return key->schedule;
 }
 
 bool packet_protection_header_key(struct packet_protection *protection,
@@ -105,6 +120,10 @@ void packet_protection_delete_key(ngtcp2_conn *conn, ngtcp2_crypto_aead_ctx *aea
   if (key == NULL) {
     ngtcp2_crypto_delete_crypto_aead_ctx_cb(conn, aead_ctx, user_data);
     return;
+  }
+  if (key->schedule != NULL) {
+    explicit_bzero(key->schedule, sizeof(*key->schedule));
+    free(key->schedule);
   }
   explicit_bzero(key, sizeof(*key));
   free(key);
@@ -221,14 +240,18 @@ int packet_protection_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                               const ngtcp2_crypto_aead_ctx *aead_ctx, const uint8_t *plaintext,
                               size_t plaintextlen, const uint8_t *nonce, size_t noncelen,
                               const uint8_t *aad, size_t aadlen) {
-  const struct packet_key *key = untagged(aead_ctx->native_handle);
+  struct packet_key *key = untagged(aead_ctx->native_handle);
   if (key == NULL) {
     return ngtcp2_crypto_encrypt_cb(dest, aead, aead_ctx, plaintext, plaintextlen, nonce, noncelen,
                                     aad, aadlen);
   }
+  const struct gcm_key_data *schedule = schedule_of(key);
+  if (schedule == NULL) {
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
   struct gcm_context_data context;
-  IMB_AES128_GCM_ENC(key->manager, &key->schedule, &context, dest, plaintext, plaintextlen, nonce,
-                     aad, aadlen, dest + plaintextlen, TAG_SIZE);
+  IMB_AES128_GCM_ENC(key->manager, schedule, &context, dest, plaintext, plaintextlen, nonce, aad,
+                     aadlen, dest + plaintextlen, TAG_SIZE);
   return 0;
 }
 
@@ -236,7 +259,7 @@ int packet_protection_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                               const ngtcp2_crypto_aead_ctx *aead_ctx, const uint8_t *ciphertext,
                               size_t ciphertextlen, const uint8_t *nonce, size_t noncelen,
                               const uint8_t *aad, size_t aadlen) {
-  const struct packet_key *key = untagged(aead_ctx->native_handle);
+  struct packet_key *key = untagged(aead_ctx->native_handle);
   if (key == NULL) {
     return ngtcp2_crypto_decrypt_cb(dest, aead, aead_ctx, ciphertext, ciphertextlen, nonce,
                                     noncelen, aad, aadlen);
@@ -244,11 +267,15 @@ int packet_protection_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
   if (ciphertextlen < TAG_SIZE) {
     return NGTCP2_ERR_DECRYPT;
   }
+  const struct gcm_key_data *schedule = schedule_of(key);
+  if (schedule == NULL) {
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+  }
   struct gcm_context_data context;
   uint8_t tag[TAG_SIZE];
   size_t size = ciphertextlen - TAG_SIZE;
-  IMB_AES128_GCM_DEC(key->manager, &key->schedule, &context, dest, ciphertext, size, nonce, aad,
-                     aadlen, tag, TAG_SIZE);
+  IMB_AES128_GCM_DEC(key->manager, schedule, &context, dest, ciphertext, size, nonce, aad, aadlen,
+                     tag, TAG_SIZE);
   return gnutls_memcmp(tag, ciphertext + size, TAG_SIZE) == 0 ? 0 : NGTCP2_ERR_DECRYPT;
 }
 

@@ -1,6 +1,7 @@
 #include "quic/tls.h"
 
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -24,12 +25,12 @@ static int tls_verify_peer(gnutls_session_t session) {
   unsigned count = 0;
   const gnutls_datum_t *certificates = gnutls_certificate_get_peers(session, &count);
   if (certificates == NULL || count == 0) {
-    error_set(&tls->error, ERROR_CERTIFICATE, "the peer showed no certificate");
+    error_set(&tls->handshake->error, ERROR_CERTIFICATE, "the peer showed no certificate");
     return GNUTLS_E_CERTIFICATE_ERROR;
   }
   if (count > CHAIN_MAX) {
-    error_set(&tls->error, ERROR_CERTIFICATE, "the peer's certificate chain has %u certificates",
-              count);
+    error_set(&tls->handshake->error, ERROR_CERTIFICATE,
+              "the peer's certificate chain has %u certificates", count);
     return GNUTLS_E_CERTIFICATE_ERROR;
   }
   struct span chain[CHAIN_MAX];
@@ -37,12 +38,14 @@ static int tls_verify_peer(gnutls_session_t session) {
     chain[i] = (struct span){certificates[i].data, certificates[i].size};
   }
   if (pki_trust_verify(tls->trust, chain, count, tls->peer_purpose, clock_wall(), &tls->peer,
-                       &tls->error) != 0) {
+                       &tls->handshake->error) != 0) {
     return GNUTLS_E_CERTIFICATE_ERROR;
   }
-  if (tls->peer_name[0] != '\0' && strcmp(tls->peer_name, tls->peer.name) != 0) {
-    error_set(&tls->error, ERROR_CERTIFICATE, "the peer's certificate is for %s, not for %s",
-              tls->peer.name, tls->peer_name);
+  if (tls->handshake->peer_name[0] != '\0' &&
+      strcmp(tls->handshake->peer_name, tls->peer.name) != 0) {
+    error_set(&tls->handshake->error, ERROR_CERTIFICATE,
+              "the peer's certificate is for %s, not for %s", tls->peer.name,
+              tls->handshake->peer_name);
     return GNUTLS_E_CERTIFICATE_ERROR;
   }
   tls->verified = true;
@@ -105,6 +108,10 @@ int tls_priority_new(gnutls_priority_t *out, struct error *error) {
 }
 
 static int tls_common_init(struct tls *tls, unsigned flags, struct error *error) {
+  tls->handshake = calloc(1, sizeof(*tls->handshake));
+  if (tls->handshake == NULL) {
+    return error_set(error, ERROR_NO_MEMORY, "no memory for TLS");
+  }
   int status = gnutls_init(&tls->session, flags | GNUTLS_NO_END_OF_EARLY_DATA);
   if (status != 0) {
     tls->session = NULL;
@@ -123,7 +130,7 @@ int tls_client_init(struct tls *tls, const struct tls_client *client,
                     gnutls_certificate_credentials_t anonymous, struct error *error) {
   size_t alpn_size = strlen(client->alpn);
   if (alpn_size >= sizeof(tls->alpn) ||
-      (client->peer_name != NULL && strlen(client->peer_name) >= sizeof(tls->peer_name))) {
+      (client->peer_name != NULL && strlen(client->peer_name) >= PKI_NAME_SIZE)) {
     return error_set(error, ERROR_INVALID, "an ALPN or peer name is too long");
   }
   int code = tls_common_init(tls, GNUTLS_CLIENT, error);
@@ -132,7 +139,7 @@ int tls_client_init(struct tls *tls, const struct tls_client *client,
   }
   memcpy(tls->alpn, client->alpn, alpn_size + 1);
   if (client->peer_name != NULL) {
-    strcpy(tls->peer_name, client->peer_name);
+    strcpy(tls->handshake->peer_name, client->peer_name);
   }
   tls->trust = client->trust;
   tls->peer_purpose = client->peer_purpose;
@@ -171,20 +178,23 @@ void tls_clear(struct tls *tls) {
     gnutls_deinit(tls->session);
     tls->session = NULL;
   }
+  free(tls->handshake);
+  tls->handshake = NULL;
 }
 
 bool tls_accepts(struct tls *tls) {
   gnutls_datum_t alpn;
   if (gnutls_alpn_get_selected_protocol(tls->session, &alpn) != 0 ||
       alpn.size != strlen(tls->alpn) || memcmp(alpn.data, tls->alpn, alpn.size) != 0) {
-    error_set(&tls->error, ERROR_PROTOCOL, "the peer did not agree on the protocol %s", tls->alpn);
+    error_set(&tls->handshake->error, ERROR_PROTOCOL, "the peer did not agree on the protocol %s",
+              tls->alpn);
     return false;
   }
   if (tls->service != NULL && tls->service->anonymous) {
     return true;
   }
   if (!tls->verified) {
-    error_set(&tls->error, ERROR_CERTIFICATE, "the peer's certificate was not verified");
+    error_set(&tls->handshake->error, ERROR_CERTIFICATE, "the peer's certificate was not verified");
   }
   return tls->verified;
 }

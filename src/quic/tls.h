@@ -15,8 +15,15 @@
 #include "quic/packet_protection.h"
 #include "quic/quic.h"
 
+/* What only the handshake needs. */
+struct tls_handshake {
+  char peer_name[PKI_NAME_SIZE]; /* "": any */
+  struct error error;            /* why the peer was refused */
+};
+
 /* What the handshake needs and what it found; part of a connection. */
 struct tls {
+  struct tls_handshake *handshake;  /* goes with the session */
   gnutls_session_t session;         /* NULL: not begun, or cleared */
   ngtcp2_crypto_conn_ref reference; /* ngtcp2's glue finds its connection through this */
   const struct quic_endpoint *endpoint;
@@ -24,12 +31,10 @@ struct tls {
   const struct quic_service *service;
   const struct pki_trust *trust;
   enum pki_purpose peer_purpose;
-  char peer_name[PKI_NAME_SIZE]; /* "": any */
   char alpn[32];
   struct packet_protection *protection; /* for the 1-RTT keys, of the endpoint; NULL: GnuTLS's */
   bool verified;
   struct pki_identity peer;
-  struct error error; /* why the peer was refused */
 };
 
 struct tls_client {
@@ -50,7 +55,7 @@ int tls_priority_new(gnutls_priority_t *priority, struct error *error) MUST_CHEC
 int tls_client_init(struct tls *tls, const struct tls_client *client,
                     gnutls_certificate_credentials_t anonymous, struct error *error) MUST_CHECK;
 int tls_server_init(struct tls *tls, struct error *error) MUST_CHECK;
-/* Frees the session, 14 KiB of which nothing is needed once the handshake is confirmed: keys are
+/* Frees the session, 15 KiB of which nothing is needed once the handshake is confirmed: keys are
  * updated by QUIC, and what TLS might still say, its session tickets, is not wanted here. */
 void tls_clear(struct tls *tls);
 
