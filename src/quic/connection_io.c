@@ -120,6 +120,7 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     return;
   }
   now = connection_time(connection, now);
+  uint16_t number = route->number; /* its slot may go to another remote meanwhile */
   struct virtual_path path;
   route_path(route, &path);
   ngtcp2_pkt_info info = {.ecn = packet->ecn};
@@ -134,7 +135,8 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     connection_fail(connection, status);
   } else {
     connection->answered = true;
-    if (!elsewhere) {
+    /* A path that was left still brings the server's questions whether it works. */
+    if (!elsewhere && number == connection->current_route) {
       connection->unanswered = 0;
       connection->probe_timeout = 0;
     }
