@@ -89,6 +89,16 @@ static void row_fill(const json_t *peer, char row[COLUMN_COUNT][CELL_SIZE]) {
   cell_traffic(peer, row[5]);
 }
 
+static void explain_moves(FILE *stream, const json_t *moves) {
+  json_int_t count = json_integer_value(json_object_get(moves, "count"));
+  const char *last = render_text(moves, "last", NULL);
+  if (count > 0 && last != NULL) {
+    bool peer = strcmp(render_text(moves, "side", ""), "peer") == 0;
+    fprintf(stream, "  moved %lld time%s, last at %s, when %s got another address\n",
+            (long long)count, count == 1 ? "" : "s", last, peer ? "the peer" : "this node");
+  }
+}
+
 /* Why a path is not direct, or a tunnel not there; and since when the path is what it is. */
 static void explain(FILE *stream, const json_t *peer) {
   const char *message = render_text(peer, "message", NULL);
@@ -97,6 +107,7 @@ static void explain(FILE *stream, const json_t *peer) {
   if (message != NULL) {
     fprintf(stream, "  %s\n", message);
   }
+  explain_moves(stream, json_object_get(peer, "moves"));
   if (strcmp(render_text(peer, "path", ""), "relay") != 0) {
     return;
   }

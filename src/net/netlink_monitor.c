@@ -20,6 +20,7 @@ enum {
 
 struct netlink_monitor {
   struct mnl_socket *socket;
+  unsigned down; /* the interface of ours that was last seen down; 0: none */
   _Alignas(struct nlmsghdr) uint8_t notice[NOTICE_SIZE];
 };
 
@@ -115,7 +116,8 @@ static bool notice_matters(const struct nlmsghdr *message, unsigned except) {
 }
 
 /* The kernel takes the IPv6 addresses of a link that is set down, and does not give them back. */
-static void look_at_own(const struct nlmsghdr *message, unsigned own, enum netlink_own *what) {
+static void look_at_own(struct netlink_monitor *monitor, const struct nlmsghdr *message,
+                        unsigned own, enum netlink_own *what) {
   size_t size = mnl_nlmsg_get_payload_len(message);
   if (own == 0) {
     return;
@@ -123,11 +125,13 @@ static void look_at_own(const struct nlmsghdr *message, unsigned own, enum netli
   if (message->nlmsg_type == RTM_NEWLINK && size >= sizeof(struct ifinfomsg)) {
     const struct ifinfomsg *link = mnl_nlmsg_get_payload(message);
     if ((unsigned)link->ifi_index == own) {
-      *what = (link->ifi_flags & IFF_UP) != 0 ? NETLINK_OWN_UP : NETLINK_OWN_DOWN;
+      bool up = (link->ifi_flags & IFF_UP) != 0;
+      monitor->down = up ? 0 : own;
+      *what = up ? NETLINK_OWN_UP : NETLINK_OWN_DOWN;
     }
   } else if (message->nlmsg_type == RTM_DELADDR && size >= sizeof(struct ifaddrmsg)) {
     const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
-    if (address->ifa_index == own && *what == NETLINK_OWN_SAME) {
+    if (address->ifa_index == own && monitor->down != own) {
       *what = NETLINK_OWN_UP;
     }
   }
@@ -157,7 +161,7 @@ int netlink_monitor_read(struct netlink_monitor *monitor, unsigned own, bool *ch
     for (struct nlmsghdr *message = (struct nlmsghdr *)monitor->notice; mnl_nlmsg_ok(message, rest);
          message = mnl_nlmsg_next(message, &rest)) {
       *changed = notice_matters(message, own) || *changed;
-      look_at_own(message, own, what);
+      look_at_own(monitor, message, own, what);
     }
   }
   return 0;

@@ -1,5 +1,6 @@
 #include "node/mobility.h"
 
+#include "base/clock.h"
 #include "net/source.h"
 #include "node/peer.h"
 #include "node/readdress.h"
@@ -10,7 +11,26 @@ static const struct log *log_of(const struct peer *peer) {
 
 void mobility_begin(struct peer *peer) {
   struct address remote = quic_connection_remote(link_connection(peer->link));
-  peer->mobility = (struct mobility){.source = source_towards(&remote)};
+  peer->mobility = (struct mobility){
+      .source = source_towards(&remote), .remote = remote, .direct = peer->path.relay[0] == '\0'};
+}
+
+static void note_move(struct peer *peer, bool peer_moved) {
+  struct mobility *mobility = &peer->mobility;
+  mobility->moves++;
+  mobility->moved = clock_wall();
+  mobility->peer_moved = peer_moved;
+  log_info(log_of(peer), "moved", "peer=%s side=%s", peer->entry.fqdn, peer_moved ? "peer" : "own");
+}
+
+void mobility_path_changed(struct peer *peer) {
+  struct mobility *mobility = &peer->mobility;
+  struct address remote = quic_connection_remote(link_connection(peer->link));
+  bool direct = peer->path.relay[0] == '\0';
+  if (direct && mobility->direct && !address_equal(&remote, &mobility->remote))
+    note_move(peer, true);
+  mobility->remote = remote;
+  mobility->direct = direct;
 }
 
 /* The peer follows whoever speaks as we do; a server's packets may be lost until the client has
@@ -41,7 +61,7 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
                    : readdress_server(connection, addresses);
   if (!moved)
     return;
-  log_info(log_of(peer), "moved", "peer=%s", peer->entry.fqdn);
+  note_move(peer, false);
   speak(peer);
 }
 

@@ -16,6 +16,12 @@ struct peer;
 struct mobility {
   struct ip_address source; /* from which we send to the peer; family 0: from nowhere */
   uint64_t followed;        /* nanoseconds, when we last asked at an address that spoke */
+  struct address remote;    /* the peer's, or a TRS's */
+  bool direct;
+  /* Of this tunnel, for the status. */
+  unsigned moves;
+  int64_t moved;   /* wall time, of the last */
+  bool peer_moved; /* and it was the peer */
 };
 
 /* peer->link is in use from now on. */
@@ -24,6 +30,8 @@ void mobility_begin(struct peer *peer);
 void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses);
 /* Whether the tunnel can go on by this connection: an address of the IP version in use is there. */
 bool mobility_can_go_on(const struct peer *peer, const struct host_addresses *addresses);
+/* Packets go to another address, or by another way. */
+void mobility_path_changed(struct peer *peer);
 /* As client: the peer spoke from `remote`, where our packets do not go. */
 void mobility_peer_spoke(struct peer *peer, const struct address *remote);
 

@@ -269,6 +269,7 @@ void path_moved(struct peer *peer) {
   if (!peer->path.standing)
     return;
   look_where(peer);
+  mobility_path_changed(peer);
   /* A server whose client went to the relay after all, or again: the relay must know us. */
   struct error fault = {0};
   if (peer->path.relay[0] != '\0' && !peer->binding.current && !peer->path.plan.client &&
@@ -282,6 +283,7 @@ void path_migrated(struct peer *peer, bool success) {
   struct path_plan *plan = &peer->path.plan;
   bool tried = plan->activity == PATH_TRYING;
   look_where(peer);
+  mobility_path_changed(peer);
   path_plan_moved(plan, success, peer_now(peer));
   if (tried && !success && plan->activity == PATH_RESTING)
     set_reason(peer, "none of %zu direct addresses of the peer answered", plan->count);

@@ -77,6 +77,13 @@ static void add_services(json_t *status, const struct run *run) {
 
 /* --- peers --- */
 
+static json_t *moves_json(const struct mobility *mobility) {
+  const char *side = mobility->peer_moved ? "peer" : "own";
+  return json_pack("{s:I, s:o, s:o}", "count", (json_int_t)mobility->moves, "last",
+                   time_or_null(mobility->moved), "side",
+                   mobility->moves > 0 ? json_string(side) : json_null());
+}
+
 static void add_tunnel(json_t *object, const struct peer *peer) {
   struct quic_connection_counters path;
   struct tunnel_counters tunnel;
@@ -87,6 +94,7 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
   json_object_set_new(object, "remote", address_or_null(&remote));
   json_object_set_new(object, "reason", text_or_null(peer->path.reason));
   json_object_set_new(object, "last_change", time_or_null(peer->path.changed));
+  json_object_set_new(object, "moves", moves_json(&peer->mobility));
   json_object_set_new(object, "rtt_ms",
                       path.smoothed_rtt > 0 ? json_real((double)path.smoothed_rtt / 1e6)
                                             : json_null());
@@ -106,9 +114,9 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
 
 static void add_no_tunnel(json_t *object) {
   static const char *const members[] = {
-      "remote",         "reason",       "last_change",      "rtt_ms",     "sent_bytes",
-      "received_bytes", "sent_packets", "received_packets", "fragmented", "too_big",
-      "dropped",        "established",  "idle_seconds"};
+      "remote",         "reason",       "last_change",      "moves",      "rtt_ms",  "sent_bytes",
+      "received_bytes", "sent_packets", "received_packets", "fragmented", "too_big", "dropped",
+      "established",    "idle_seconds"};
   for (size_t i = 0; i < sizeof members / sizeof *members; i++)
     json_object_set_new(object, members[i], json_null());
 }

@@ -53,6 +53,8 @@ static int handshake_confirmed(ngtcp2_conn *conn UNUSED, void *user_data) {
   return 0;
 }
 
+/* Once TLS is gone, what a server may still say is a session ticket (RFC 8446 section 4.6.1), which
+ * nobody wants here. */
 static int crypto_data(ngtcp2_conn *conn, ngtcp2_encryption_level level, uint64_t offset,
                        const uint8_t *data, size_t size, void *user_data) {
   const struct quic_connection *connection = user_data;

@@ -102,9 +102,7 @@ struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
                                           const struct udp_packet *packet, uint64_t now);
 /* Starts the end; the first call decides. `liberr` is ngtcp2's. */
 void connection_fail(struct quic_connection *connection, int liberr);
-/* Tells the owner, and frees all but what late packets are answered by. Called from the flush
- * alone.
- */
+/* Tells the owner; frees all but what late packets are answered by. Called from the flush alone. */
 void connection_destroy(struct quic_connection *connection);
 
 /* Of one that is closed. */
@@ -127,7 +125,7 @@ uint64_t connection_time(struct quic_connection *connection, uint64_t now);
 void connection_arm(struct quic_connection *connection);
 void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
                         uint64_t now);
-/* What is due now that its time has come, before any more datagrams. False when there is no room.
+/* Writes what is due since its time has come, before any more datagrams. False: there is no room.
  */
 bool connection_write_due(struct quic_connection *connection, uint64_t now);
 /* Writes what there is to send. False when the batch is blocked: it must be flushed again. */

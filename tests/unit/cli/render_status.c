@@ -96,6 +96,25 @@ static void a_relayed_peer_is_shown_with_the_reason(void **state) {
          "  not direct since 2026-11-24T17:00:00Z: no direct address of the peer answered\n");
 }
 
+static void a_peer_that_moved_is_shown_with_the_last_move(void **state) {
+  (void)state;
+  expect("{\"state\":\"up\",\"fqdn\":\"a.x\",\"peers\":[{\"fqdn\":\"b.x\",\"ipv4\":\"10.20.0.3\","
+         "\"state\":\"up\",\"path\":\"direct\",\"remote\":\"192.0.2.1:443\",\"rtt_ms\":30,"
+         "\"moves\":{\"count\":2,\"last\":\"2026-11-24T17:00:00Z\",\"side\":\"peer\"}},"
+         "{\"fqdn\":\"c.x\",\"state\":\"up\",\"moves\":{\"count\":1,"
+         "\"last\":\"2026-11-24T17:00:01Z\",\"side\":\"own\"}},"
+         "{\"fqdn\":\"d.x\",\"state\":\"up\",\"moves\":{\"count\":0,\"last\":null}}]}",
+         "Node         a.x\n"
+         "State        up\n"
+         "\n"
+         "PEER  ADDRESS    STATE  PATH                  RTT       SENT / RECEIVED\n"
+         "b.x   10.20.0.3  up     direct 192.0.2.1:443  30.00 ms  -\n"
+         "  moved 2 times, last at 2026-11-24T17:00:00Z, when the peer got another address\n"
+         "c.x   -          up     -                     -         -\n"
+         "  moved 1 time, last at 2026-11-24T17:00:01Z, when this node got another address\n"
+         "d.x   -          up     -                     -         -\n");
+}
+
 static void members_of_other_types_are_left_out(void **state) {
   (void)state;
   expect("{\"state\":\"connecting\",\"fqdn\":5,\"port\":\"x\",\"as\":\"y\",\"nms\":{\"observed\":"
@@ -115,6 +134,7 @@ int main(void) {
       cmocka_unit_test(a_node_without_peers_is_told_what_to_try),
       cmocka_unit_test(all_that_is_known_is_shown_in_columns),
       cmocka_unit_test(a_relayed_peer_is_shown_with_the_reason),
+      cmocka_unit_test(a_peer_that_moved_is_shown_with_the_last_move),
       cmocka_unit_test(members_of_other_types_are_left_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

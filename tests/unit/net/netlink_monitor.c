@@ -124,6 +124,31 @@ static void device_down(const struct watch *watch) {
   close(descriptor);
 }
 
+static void address_take(const struct watch *watch) {
+  struct ifreq request = {.ifr_addr.sa_family = AF_INET}; /* 0.0.0.0 takes the one that is there */
+  strncpy(request.ifr_name, tun_name(watch->tun), IFNAMSIZ - 1);
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(ioctl(descriptor, SIOCSIFADDR, &request), 0);
+  close(descriptor);
+}
+
+/* Of a device that was set down the kernel takes addresses, too, and may say so later. */
+static void a_device_that_is_down_is_not_up_for_losing_an_address(void **state) {
+  struct watch watch = watch_begin(state);
+  unsigned own = tun_index(watch.tun);
+  device_up(&watch);
+  address_add(&watch, own, 3);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_UP);
+  address_take(&watch);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_UP);
+  address_add(&watch, own, 3);
+  device_down(&watch);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_DOWN);
+  address_take(&watch);
+  assert_int_equal(happened_to(&watch, own), NETLINK_OWN_SAME);
+  watch_end(&watch);
+}
+
 static void what_others_do_to_our_own_device_is_told(void **state) {
   struct watch watch = watch_begin(state);
   unsigned own = tun_index(watch.tun);
@@ -175,6 +200,7 @@ int main(void) {
       cmocka_unit_test(a_link_that_comes_up_is_a_change),
       cmocka_unit_test(a_new_address_is_a_change_and_is_told_once),
       cmocka_unit_test(what_happens_on_our_own_device_is_no_change),
+      cmocka_unit_test(a_device_that_is_down_is_not_up_for_losing_an_address),
       cmocka_unit_test(what_others_do_to_our_own_device_is_told),
       cmocka_unit_test(a_device_that_vanishes_is_a_change),
       cmocka_unit_test(notices_that_were_lost_count_as_a_change),
