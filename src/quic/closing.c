@@ -2,7 +2,6 @@
  * packets of it may still be on their way: its Connection IDs and its last words. Without them each
  * late packet would be one of a connection that nobody knows, and answered with a stateless reset.
  */
-#include <ngtcp2/ngtcp2_crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,7 +184,7 @@ bool closing_begin(struct quic_connection *connection) {
     return false;
   }
   connection->state = CONNECTION_CLOSED;
-  connection->received_packets = 0;
+  connection->received_packets = 0; /* counts the late ones from now on */
   return true;
 }
 

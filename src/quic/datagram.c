@@ -56,10 +56,12 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     endpoint_mark_ready(connection->endpoint, connection);
     return ERROR_AGAIN;
   }
-  if (connection->expired &&
-      connection_write_due(connection, endpoint_time(connection->endpoint)) &&
-      connection->state == CONNECTION_ENDING) {
-    return ERROR_CLOSED;
+  if (connection->expired) {
+    /* Without room for what is due there is none for the datagram either, which says so below. */
+    (void)connection_write_due(connection, endpoint_time(connection->endpoint));
+    if (connection->state == CONNECTION_ENDING) {
+      return ERROR_CLOSED;
+    }
   }
   if (connection->mtu == NULL) {
     connection->mtu = malloc(sizeof(*connection->mtu));

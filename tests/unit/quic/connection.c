@@ -72,10 +72,6 @@ static void a_packet_of_1420_bytes_fits_once_the_path_is_known(void **state UNUS
   pair_close(&pair);
 }
 
-static bool side_is_writable(void *context) {
-  return ((struct side *)context)->writable;
-}
-
 /* A sender that has large and small packets to send, and always sends as large as it may. */
 static void send_both_sizes(struct side *side, const uint8_t *bytes) {
   size_t room = quic_connection_datagram_room(side->connection);
@@ -259,14 +255,6 @@ static bool server_saw_move(void *context) {
   return pair->server.remote_changes > 0 && pair->server.datagrams > 1;
 }
 
-static bool server_is_writable(void *context) {
-  return ((struct pair *)context)->server.writable;
-}
-
-static bool client_got_datagram(void *context) {
-  return ((struct pair *)context)->client.datagrams > 0;
-}
-
 static void a_nat_that_rebinds_does_not_break_the_connection(void **state UNUSED) {
   struct pair pair;
   pair_open(&pair);
@@ -283,76 +271,84 @@ static void a_nat_that_rebinds_does_not_break_the_connection(void **state UNUSED
   struct address after = quic_connection_remote(pair.server.connection);
   assert_int_not_equal(before.port, after.port);
   /* And the way back is the new one, as soon as it is validated. */
-  while (quic_connection_send_datagram(pair.server.connection, nothing, packet) == ERROR_AGAIN) {
-    pair.server.writable = false;
-    world_run_until(&world, server_is_writable, &pair);
-  }
+  side_say(&pair.server);
   world_run_until(&world, client_got_datagram, &pair);
   forwarder_close(&forwarder);
   pair_close(&pair);
 }
 
-static struct quic_endpoint_counters counters_of(const struct quic_endpoint *endpoint) {
-  struct quic_endpoint_counters counters;
-  quic_endpoint_counters(endpoint, &counters);
-  return counters;
+/* A connection by a forwarder whose server says its last words while the client still speaks. */
+struct ending {
+  struct pair pair;
+  struct forwarder forwarder;
+  uint64_t received; /* by the client's endpoint, for a condition */
+  unsigned to_client;
+};
+
+static void ending_open(struct ending *ending) {
+  pair_open(&ending->pair);
+  forwarder_open(&ending->forwarder, &world, server_port(&ending->pair));
+  pair_connect(&ending->pair, ending->forwarder.port);
 }
 
-static bool server_closed(void *context) {
-  return ((struct pair *)context)->server.closed;
+static void ending_close(struct ending *ending) {
+  forwarder_close(&ending->forwarder);
+  pair_close(&ending->pair);
+}
+
+/* Long enough to be worth the last words, which are never longer than what they answer. */
+static void say_late(struct ending *ending) {
+  static const uint8_t bytes[1000] = {0x45};
+  struct span nothing = {NULL, 0}, late = {bytes, sizeof(bytes)};
+  assert_int_equal(quic_connection_send_datagram(ending->pair.client.connection, nothing, late), 0);
+}
+
+static bool last_words_are_lost(void *context) {
+  struct ending *ending = context;
+  return ending->pair.server.closed && ending->forwarder.to_client > ending->to_client;
+}
+
+static bool client_has_received(void *context) {
+  struct ending *ending = context;
+  return endpoint_counters(ending->pair.client_endpoint).received_packets >= ending->received;
 }
 
 /* RFC 9000 section 10.2.1. */
 static void a_closed_connection_says_so_again_to_a_peer_that_missed_it(void **state UNUSED) {
-  struct pair pair;
-  pair_open(&pair);
-  struct forwarder forwarder;
-  forwarder_open(&forwarder, &world, server_port(&pair));
-  pair_connect(&pair, forwarder.port);
-  forwarder.lose_to_client = true;
-  unsigned before = forwarder.to_client;
-  quic_connection_close(pair.server.connection, 7, "enough");
-  world_run_until(&world, server_closed, &pair);
-  while (forwarder.to_client == before) {
-    uv_run(&world.loop, UV_RUN_ONCE);
-  }
-  forwarder.lose_to_client = false;
-  static const uint8_t bytes[1000] = {0x45};
-  struct span nothing = {NULL, 0}, late = {bytes, sizeof(bytes)};
-  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, late), 0);
-  world_run_until(&world, client_closed, &pair);
-  assert_true(pair.client.close.by_peer);
-  assert_false(pair.client.close.reset);
-  assert_int_equal(pair.client.close.application_code, 7);
-  assert_int_equal(counters_of(pair.server_endpoint).stateless_resets, 0);
-  forwarder_close(&forwarder);
-  pair_close(&pair);
+  struct ending ending;
+  struct pair *pair = &ending.pair;
+  ending_open(&ending);
+  ending.forwarder.lose_to_client = true;
+  ending.to_client = ending.forwarder.to_client;
+  quic_connection_close(pair->server.connection, 7, "enough");
+  world_run_until(&world, last_words_are_lost, &ending);
+  ending.forwarder.lose_to_client = false;
+  say_late(&ending);
+  world_run_until(&world, client_closed, pair);
+  assert_true(pair->client.close.by_peer);
+  assert_false(pair->client.close.reset);
+  assert_int_equal(pair->client.close.application_code, 7);
+  assert_int_equal(endpoint_counters(pair->server_endpoint).stateless_resets, 0);
+  ending_close(&ending);
 }
 
 /* Sections 10.2.1 and 10.2.2: what was under way when both ended troubles neither. */
 static void packets_that_come_after_the_end_are_not_answered_by_resets(void **state UNUSED) {
-  struct pair pair;
-  pair_open(&pair);
-  struct forwarder forwarder;
-  forwarder_open(&forwarder, &world, server_port(&pair));
-  pair_connect(&pair, forwarder.port);
-  uint64_t before = counters_of(pair.client_endpoint).received_packets;
-  quic_connection_close(pair.server.connection, 7, "enough");
-  static const uint8_t bytes[1000] = {0x45};
-  struct span nothing = {NULL, 0}, late = {bytes, sizeof(bytes)};
-  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, late), 0);
-  assert_int_equal(quic_connection_send_datagram(pair.client.connection, nothing, late), 0);
+  struct ending ending;
+  struct pair *pair = &ending.pair;
+  ending_open(&ending);
+  quic_connection_close(pair->server.connection, 7, "enough");
+  say_late(&ending);
+  say_late(&ending);
   /* The last words, and again for each of the late packets, of which the second finds a client that
    * has closed. */
-  while (counters_of(pair.client_endpoint).received_packets < before + 3) {
-    uv_run(&world.loop, UV_RUN_ONCE);
-  }
-  assert_true(pair.server.closed);
-  assert_true(pair.client.closed);
-  assert_int_equal(counters_of(pair.client_endpoint).stateless_resets, 0);
-  assert_int_equal(counters_of(pair.server_endpoint).stateless_resets, 0);
-  forwarder_close(&forwarder);
-  pair_close(&pair);
+  ending.received = endpoint_counters(pair->client_endpoint).received_packets + 3;
+  world_run_until(&world, client_has_received, &ending);
+  assert_true(pair->server.closed);
+  assert_true(pair->client.closed);
+  assert_int_equal(endpoint_counters(pair->client_endpoint).stateless_resets, 0);
+  assert_int_equal(endpoint_counters(pair->server_endpoint).stateless_resets, 0);
+  ending_close(&ending);
 }
 
 static void a_server_that_lost_its_state_says_so_at_once(void **state UNUSED) {
@@ -372,7 +368,7 @@ static void a_server_that_lost_its_state_says_so_at_once(void **state UNUSED) {
   world_run_until(&world, client_closed, &pair);
   assert_true(pair.client.close.reset);
   assert_true(pair.client.close.by_peer);
-  assert_true(counters_of(pair.server_endpoint).stateless_resets >= 1);
+  assert_true(endpoint_counters(pair.server_endpoint).stateless_resets >= 1);
   forwarder_close(&forwarder);
   pair_close(&pair);
 }

@@ -96,10 +96,6 @@ static void the_fourth_datagram_is_acknowledged_at_once(void **state UNUSED) {
   pair_close(&pair);
 }
 
-static bool is_writable(void *context) {
-  return ((struct side *)context)->writable;
-}
-
 static void on_a_short_path_no_more_than_a_mebibyte_is_under_way(void **state UNUSED) {
   struct pair pair;
   open_quiet_pair(&pair);
@@ -111,7 +107,7 @@ static void on_a_short_path_no_more_than_a_mebibyte_is_under_way(void **state UN
       continue;
     }
     client->writable = false;
-    world_run_until(&world, is_writable, client);
+    world_run_until(&world, side_is_writable, client);
   }
   if (counters_of(client).minimum_rtt >= SECOND / 1000) { /* under valgrind, say */
     pair_close(&pair);
@@ -126,7 +122,7 @@ static void on_a_short_path_no_more_than_a_mebibyte_is_under_way(void **state UN
   uint64_t sent = counters_of(client).sent_bytes - before;
   assert_in_range(sent, 1, (1 << 20) + 1500);
   client->writable = false;
-  world_run_until(&world, is_writable, client);
+  world_run_until(&world, side_is_writable, client);
   pair_close(&pair);
 }
 

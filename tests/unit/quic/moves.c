@@ -10,8 +10,6 @@
 #include "pair.h"
 #include "quic/connection_internal.h"
 
-static const struct span nothing = {NULL, 0}, packet = {(const uint8_t *)"Echo", 4};
-
 /* A connection by a forwarder, under which either end may get another address. */
 struct scene {
   struct pair pair;
@@ -32,48 +30,22 @@ static void scene_close(struct scene *scene) {
   pair_close(&scene->pair);
 }
 
-static bool side_is_writable(void *context) {
-  return ((struct side *)context)->writable;
-}
-
-/* A path that is not validated yet takes little at first. */
-static void say(struct side *side) {
-  while (quic_connection_send_datagram(side->connection, nothing, packet) == ERROR_AGAIN) {
-    side->writable = false;
-    world_run_until(&world, side_is_writable, side);
-  }
-}
-
-static bool client_has_heard(void *context) {
-  return ((struct pair *)context)->client.datagrams > 0;
-}
-
 /* One after the other, since a server sends to where it has heard the client. */
 static void exchange(struct pair *pair) {
   pair->client.datagrams = pair->server.datagrams = 0;
-  say(&pair->client);
+  side_say(&pair->client);
   world_run_until(&world, server_got_datagram, pair);
-  say(&pair->server);
-  world_run_until(&world, client_has_heard, pair);
+  side_say(&pair->server);
+  world_run_until(&world, client_got_datagram, pair);
 }
 
 static bool tls_is_done(void *context) {
   return ((struct pair *)context)->client.connection->confirmed;
 }
 
-static bool client_has_moved(void *context) {
-  return ((struct pair *)context)->client.moves > 0;
-}
-
-static struct quic_endpoint_counters counters_of(const struct quic_endpoint *endpoint) {
-  struct quic_endpoint_counters counters;
-  quic_endpoint_counters(endpoint, &counters);
-  return counters;
-}
-
 static bool client_has_received(void *context) {
   struct scene *scene = context;
-  return counters_of(scene->pair.client_endpoint).received_packets >= scene->received;
+  return endpoint_counters(scene->pair.client_endpoint).received_packets >= scene->received;
 }
 
 /* --- our own address --- */
@@ -110,7 +82,7 @@ static void two_moves_at_once_are_followed(void **state UNUSED) {
   scene.forwarder.lose_to_client = true;
   forwarder_rebind(&scene.forwarder);
   pair->server.datagrams = 0;
-  say(&pair->client);
+  side_say(&pair->client);
   world_run_until(&world, server_got_datagram, pair);
   forwarder_rebind(&scene.forwarder);
   scene.forwarder.lose_to_client = false;
@@ -144,7 +116,7 @@ static void a_client_follows_a_server_that_speaks_from_another_address(void **st
     pair->client.moves = 0;
     pair->client.follows = true;
     assert_int_equal(quic_connection_readdress(pair->server.connection), 0);
-    say(&pair->server);
+    side_say(&pair->server);
     world_run_until(&world, client_has_moved, pair);
     assert_true(pair->client.last_move);
     assert_true(pair->client.spoke_elsewhere > 0);
@@ -165,7 +137,7 @@ static void what_is_repeated_or_forged_from_elsewhere_says_nothing(void **state 
   size_t place = scene.forwarder.last_size;
   forwarder_move(&scene.forwarder);
   for (int i = 0; i < 10; i++) {
-    scene.received = counters_of(pair->client_endpoint).received_packets + 1;
+    scene.received = endpoint_counters(pair->client_endpoint).received_packets + 1;
     forwarder_repeat(&scene.forwarder);
     world_run_until(&world, client_has_received, &scene);
     scene.forwarder.last[--place] ^= 1; /* the first was the packet itself */
@@ -184,7 +156,7 @@ static void a_way_from_which_the_peer_was_only_copied_is_not_taken(void **state 
   forwarder_move(&scene.forwarder);
   scene.forwarder.lose_to_server = true; /* it passes on what the server says, and nothing else */
   pair->client.follows = true;
-  say(&pair->server);
+  side_say(&pair->server);
   world_run_until(&world, client_has_moved, pair);
   assert_true(pair->client.spoke_elsewhere > 0);
   assert_false(pair->client.last_move);
@@ -194,7 +166,7 @@ static void a_way_from_which_the_peer_was_only_copied_is_not_taken(void **state 
 
 static bool server_has_dropped(void *context) {
   struct scene *scene = context;
-  return counters_of(scene->pair.server_endpoint).dropped > 0;
+  return endpoint_counters(scene->pair.server_endpoint).dropped > 0;
 }
 
 /* As the host of a node sends when only its virtual address is left. */
@@ -208,7 +180,7 @@ static void nobody_is_followed_into_the_overlay(void **state UNUSED) {
   assert_int_equal(ip_prefix_parse("127.0.0.0/8", &loopback), 0);
   quic_endpoint_set_overlay(pair->server_endpoint, &loopback, &none);
   forwarder_rebind(&scene.forwarder);
-  say(&pair->client);
+  side_say(&pair->client);
   world_run_until(&world, server_has_dropped, &scene);
   assert_int_equal(quic_connection_remote(pair->server.connection).port, port);
   quic_endpoint_set_overlay(pair->server_endpoint, &none, &none);

@@ -148,10 +148,6 @@ static void header_masks_are_the_same_as_gnutls_makes(void **state UNUSED) {
 
 static const struct span nothing = {NULL, 0}, greeting = {(const uint8_t *)"Echo", 4};
 
-static bool client_got_datagram(void *context) {
-  return ((struct pair *)context)->client.datagrams > 0;
-}
-
 static void exchange(struct pair *pair) {
   pair->client.datagrams = pair->server.datagrams = 0;
   assert_int_equal(quic_connection_send_datagram(pair->client.connection, nothing, greeting), 0);

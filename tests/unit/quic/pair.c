@@ -203,6 +203,32 @@ bool server_got_datagram(void *context) {
   return ((struct pair *)context)->server.datagrams > 0;
 }
 
+bool client_got_datagram(void *context) {
+  return ((struct pair *)context)->client.datagrams > 0;
+}
+
+bool client_has_moved(void *context) {
+  return ((struct pair *)context)->client.moves > 0;
+}
+
+bool side_is_writable(void *context) {
+  return ((struct side *)context)->writable;
+}
+
+void side_say(struct side *side) {
+  const struct span nothing = {NULL, 0}, packet = {(const uint8_t *)"Echo", 4};
+  while (quic_connection_send_datagram(side->connection, nothing, packet) == ERROR_AGAIN) {
+    side->writable = false;
+    world_run_until(&world, side_is_writable, side);
+  }
+}
+
+struct quic_endpoint_counters endpoint_counters(const struct quic_endpoint *endpoint) {
+  struct quic_endpoint_counters counters;
+  quic_endpoint_counters(endpoint, &counters);
+  return counters;
+}
+
 int pair_setup(void **state UNUSED) {
   world_init(&world);
   return 0;

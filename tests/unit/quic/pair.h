@@ -60,5 +60,11 @@ void pair_connect(struct pair *pair, uint16_t port);
 void pair_close(struct pair *pair);
 void accepted(struct quic_connection *connection, void *context);
 bool server_got_datagram(void *context);
+bool client_got_datagram(void *context);
+bool client_has_moved(void *context);
+bool side_is_writable(void *context); /* of a side */
+/* Sends a datagram of a few bytes, when it may: a path that is not validated yet takes little. */
+void side_say(struct side *side);
+struct quic_endpoint_counters endpoint_counters(const struct quic_endpoint *endpoint);
 
 #endif

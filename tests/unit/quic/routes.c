@@ -132,22 +132,10 @@ static bool echoed(void *context) {
   return pair->client.datagrams > 0 && pair->server.datagrams > 0;
 }
 
-static bool is_writable(void *context) {
-  return ((struct side *)context)->writable;
-}
-
-/* A path that is not validated yet takes little at first. */
-static void say(struct side *side) {
-  while (quic_connection_send_datagram(side->connection, nothing, packet) == ERROR_AGAIN) {
-    side->writable = false;
-    world_run_until(&world, is_writable, side);
-  }
-}
-
 static void exchange(struct pair *pair) {
   pair->client.datagrams = pair->server.datagrams = 0;
-  say(&pair->client);
-  say(&pair->server);
+  side_say(&pair->client);
+  side_say(&pair->server);
   world_run_until(&world, echoed, pair);
 }
 
@@ -183,10 +171,6 @@ static void what_no_pair_sent_is_not_forwarded(void **state UNUSED) {
 }
 
 /* --- moves --- */
-
-static bool client_has_moved(void *context) {
-  return ((struct pair *)context)->client.moves > 0;
-}
 
 static void move(struct pair *pair, uint16_t port, bool immediately, bool success) {
   struct address remote = loopback(port);

@@ -91,10 +91,6 @@ who_changes_its_address_while_it_introduces_itself_proves_it_after(void **state 
   pair_close(&pair);
 }
 
-static bool client_has_moved(void *context) {
-  return ((struct pair *)context)->client.moves > 0;
-}
-
 /* A server that has moved with its peer goes on trying the way it left, here for as long as that
  * does not answer; the peer may be back there at any time. */
 static void a_peer_that_returns_at_once_is_followed(void **state UNUSED) {
