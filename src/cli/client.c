@@ -14,9 +14,11 @@
 
 struct client {
   int descriptor;
-  size_t size;
-  char line[CLIENT_LINE_MAX];
+  size_t size, capacity;
+  char *line; /* and what has come behind it */
 };
+
+enum { CLIENT_LINE_FIRST = 65536, CLIENT_FOR_EVER = -1 };
 
 static int fail(struct client_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -79,6 +81,7 @@ void client_close(struct client *client) {
   if (client->descriptor >= 0) {
     close(client->descriptor);
   }
+  free(client->line);
   free(client);
 }
 
@@ -108,8 +111,8 @@ static int request_send(struct client *client, const json_t *request, struct cli
     return fail(error, ERROR_INVALID, "the arguments are not UTF-8");
   }
   size_t size = strlen(text);
-  int code = size + 1 > CLIENT_LINE_MAX ? fail(error, ERROR_LIMIT, "the arguments are too long")
-                                        : send_all(client, text, size, error);
+  int code = size + 1 > CLIENT_REQUEST_MAX ? fail(error, ERROR_LIMIT, "the arguments are too long")
+                                           : send_all(client, text, size, error);
   if (code == ERROR_NONE) {
     code = send_all(client, "\n", 1, error);
   }
@@ -117,13 +120,20 @@ static int request_send(struct client *client, const json_t *request, struct cli
   return code;
 }
 
-/* Waits for bytes until `deadline` (nanoseconds). */
+/* Milliseconds until `deadline` (nanoseconds; 0: there is none), as poll has them. */
+static int left(uint64_t deadline) {
+  if (deadline == 0) {
+    return -1;
+  }
+  uint64_t now = clock_now();
+  return now >= deadline ? 0 : (int)((deadline - now) / NANOSECONDS_PER_MILLISECOND) + 1;
+}
+
+/* Waits for bytes until `deadline`. */
 static int await(const struct client *client, int interrupt, uint64_t deadline,
                  struct client_error *error) {
   for (;;) {
-    uint64_t now = clock_now();
-    int milliseconds =
-        now >= deadline ? 0 : (int)((deadline - now) / NANOSECONDS_PER_MILLISECOND) + 1;
+    int milliseconds = left(deadline);
     struct pollfd descriptors[2] = {
         {.fd = client->descriptor, .events = POLLIN},
         {.fd = interrupt, .events = POLLIN}, /* a negative one is ignored */
@@ -145,24 +155,44 @@ static int await(const struct client *client, int interrupt, uint64_t deadline,
   }
 }
 
+static int make_room(struct client *client, struct client_error *error) {
+  if (client->size < client->capacity) {
+    return ERROR_NONE;
+  }
+  if (client->capacity >= CLIENT_ANSWER_MAX) {
+    return fail(error, ERROR_PROTOCOL, "the answer of cyphonicd is longer than 16 MiB");
+  }
+  size_t capacity = client->capacity > 0 ? 2 * client->capacity : CLIENT_LINE_FIRST;
+  char *line = realloc(client->line, capacity);
+  if (line == NULL) {
+    return fail(error, ERROR_NO_MEMORY, "no memory for the answer of cyphonicd");
+  }
+  client->line = line;
+  client->capacity = capacity;
+  return ERROR_NONE;
+}
+
 static int line_receive(struct client *client, int seconds, int interrupt, size_t *line_size,
                         struct client_error *error) {
-  uint64_t deadline = clock_now() + (uint64_t)seconds * NANOSECONDS_PER_SECOND;
-  for (;;) {
-    const char *end = memchr(client->line, '\n', client->size);
+  uint64_t deadline =
+      seconds == CLIENT_FOR_EVER ? 0 : clock_now() + (uint64_t)seconds * NANOSECONDS_PER_SECOND;
+  for (size_t seen = 0;;) {
+    const char *end =
+        client->size > seen ? memchr(client->line + seen, '\n', client->size - seen) : NULL;
     if (end != NULL) {
       *line_size = (size_t)(end - client->line);
       return ERROR_NONE;
     }
-    if (client->size == sizeof(client->line)) {
-      return fail(error, ERROR_PROTOCOL, "the answer of cyphonicd is longer than 64 KiB");
+    seen = client->size;
+    int code = make_room(client, error);
+    if (code == ERROR_NONE) {
+      code = await(client, interrupt, deadline, error);
     }
-    int code = await(client, interrupt, deadline, error);
     if (code != ERROR_NONE) {
       return code;
     }
-    ssize_t received = recv(client->descriptor, client->line + client->size,
-                            sizeof(client->line) - client->size, 0);
+    ssize_t received =
+        recv(client->descriptor, client->line + client->size, client->capacity - client->size, 0);
     if (received < 0 && errno == EINTR) {
       continue;
     }
@@ -195,16 +225,10 @@ static int answer_read(const json_t *answer, json_t **data, struct client_error 
   return ERROR_INVALID;
 }
 
-int client_call(struct client *client, const json_t *request, int seconds, int interrupt,
-                json_t **data, struct client_error *error) {
-  memset(error, 0, sizeof(*error));
-  *data = NULL;
-  int code = request_send(client, request, error);
-  if (code != ERROR_NONE) {
-    return code;
-  }
+static int answer_receive(struct client *client, int seconds, int interrupt, json_t **data,
+                          struct client_error *error) {
   size_t size = 0;
-  code = line_receive(client, seconds, interrupt, &size, error);
+  int code = line_receive(client, seconds, interrupt, &size, error);
   if (code != ERROR_NONE) {
     return code;
   }
@@ -214,4 +238,21 @@ int client_call(struct client *client, const json_t *request, int seconds, int i
   code = answer_read(answer, data, error);
   json_decref(answer);
   return code;
+}
+
+int client_call(struct client *client, const json_t *request, int seconds, int interrupt,
+                json_t **data, struct client_error *error) {
+  memset(error, 0, sizeof(*error));
+  *data = NULL;
+  int code = request_send(client, request, error);
+  if (code != ERROR_NONE) {
+    return code;
+  }
+  return answer_receive(client, seconds, interrupt, data, error);
+}
+
+int client_more(struct client *client, int interrupt, json_t **data, struct client_error *error) {
+  memset(error, 0, sizeof(*error));
+  *data = NULL;
+  return answer_receive(client, CLIENT_FOR_EVER, interrupt, data, error);
 }

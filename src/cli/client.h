@@ -10,9 +10,10 @@
 struct client;
 
 enum {
-  CLIENT_LINE_MAX = 65536,
-  CLIENT_SECONDS = 30,       /* for a command that only looks or sends one ping */
-  CLIENT_LONG_SECONDS = 120, /* for join, up and down, which wait for servers */
+  CLIENT_REQUEST_MAX = 65536,   /* bytes */
+  CLIENT_ANSWER_MAX = 16 << 20, /* bytes: the status of a node with ten thousand peers */
+  CLIENT_SECONDS = 30,          /* for a command that only looks or sends one ping */
+  CLIENT_LONG_SECONDS = 120,    /* for join, up and down, which wait for servers */
 };
 
 /* What went wrong, beyond struct error: the daemon's own code is text. */
@@ -31,5 +32,8 @@ void client_close(struct client *client);
  * gave. `interrupt` is a descriptor that ends the wait when it becomes readable; -1: none. */
 int client_call(struct client *client, const json_t *request, int seconds, int interrupt,
                 json_t **data, struct client_error *error) MUST_CHECK;
+/* The next answer to a request that has several, whenever it comes. */
+int client_more(struct client *client, int interrupt, json_t **data,
+                struct client_error *error) MUST_CHECK;
 
 #endif

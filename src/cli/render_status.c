@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/render.h"
+#include "cli/render_event.h"
 
 enum { CELL_SIZE = 320, LABEL_WIDTH = 13, COLUMN_COUNT = 6 };
 
@@ -91,11 +92,12 @@ static void row_fill(const json_t *peer, char row[COLUMN_COUNT][CELL_SIZE]) {
 
 static void explain_moves(FILE *stream, const json_t *moves) {
   json_int_t count = json_integer_value(json_object_get(moves, "count"));
-  const char *last = render_text(moves, "last", NULL);
-  if (count > 0 && last != NULL) {
-    bool peer = strcmp(render_text(moves, "side", ""), "peer") == 0;
-    fprintf(stream, "  moved %lld time%s, last at %s, when %s got another address\n",
-            (long long)count, count == 1 ? "" : "s", last, peer ? "the peer" : "this node");
+  const json_t *last = json_object_get(moves, "last");
+  if (count > 0 && json_is_object(last)) {
+    fprintf(stream, "  moved %" JSON_INTEGER_FORMAT " time%s, last at %s: ", count,
+            count == 1 ? "" : "s", render_text(last, "time", "an unknown time"));
+    render_move(stream, last);
+    fputc('\n', stream);
   }
 }
 

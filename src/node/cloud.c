@@ -83,7 +83,14 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
     wait_then_attempt(cloud);
 }
 
-static const struct quic_handler connection_handler = {.closed = on_closed};
+static void on_migrated(UNUSED struct quic_connection *connection, bool success, void *context) {
+  struct cloud *cloud = context;
+  if (success && !cloud->closing)
+    cloud->handler->moved(cloud, cloud->context);
+}
+
+static const struct quic_handler connection_handler = {.closed = on_closed,
+                                                       .migrated = on_migrated};
 
 static void dialled(int code, struct quic_connection *connection, const struct error *error,
                     void *context) {

@@ -13,6 +13,9 @@ struct cloud_handler {
   void (*connected)(struct cloud *cloud, void *context);
   /* It stood and ended; the next attempt follows by itself. */
   void (*lost)(struct cloud *cloud, const struct error *error, void *context);
+  /* It goes on by another path (quic_connection_migrate, quic_connection_readdress), on which the
+   * service has answered. */
+  void (*moved)(struct cloud *cloud, void *context);
   /* No address answered; the next attempt follows by itself. */
   void (*failed)(struct cloud *cloud, const struct error *error, void *context);
   /* As control_handler. */

@@ -15,22 +15,64 @@ void mobility_begin(struct peer *peer) {
       .source = source_towards(&remote), .remote = remote, .direct = peer->path.relay[0] == '\0'};
 }
 
-static void note_move(struct peer *peer, bool peer_moved) {
-  struct mobility *mobility = &peer->mobility;
-  mobility->moves++;
-  mobility->moved = clock_wall();
-  mobility->peer_moved = peer_moved;
-  log_info(log_of(peer), "moved", "peer=%s side=%s", peer->entry.fqdn, peer_moved ? "peer" : "own");
+const char *move_kind_name(enum move_kind kind) {
+  switch (kind) {
+  case MOVE_OWN_ADDRESS:
+    return "own-address";
+  case MOVE_PEER_ADDRESS:
+    return "peer-address";
+  case MOVE_ROUTE:
+    return "route";
+  }
+  return "unknown";
 }
 
+static void move_end(struct peer *peer) {
+  struct move *move = &peer->mobility.last;
+  move->pending = false;
+  if (move->kind == MOVE_OWN_ADDRESS)
+    move->to.ip = link_is_client(peer->link)
+                      ? peer->mobility.source
+                      : quic_connection_local(link_connection(peer->link)).ip;
+  move->pause = quic_connection_take_wait(link_connection(peer->link), clock_now());
+  log_info(log_of(peer), "moved", "peer=%s kind=%s pause=%llums", peer->entry.fqdn,
+           move_kind_name(move->kind),
+           (unsigned long long)(move->pause / NANOSECONDS_PER_MILLISECOND));
+  peer_tell(peer, PEER_NEWS_MOVED);
+}
+
+static void move_begin(struct peer *peer, const struct move *move) {
+  peer->mobility.moves++;
+  peer->mobility.last = *move;
+  peer->mobility.last.at = clock_wall();
+  if (!move->pending)
+    move_end(peer);
+}
+
+void mobility_heard(struct peer *peer) {
+  if (peer->mobility.last.pending)
+    move_end(peer);
+}
+
+/* Told when packets of the peer have come by the new way: the pause is over. */
 void mobility_path_changed(struct peer *peer) {
   struct mobility *mobility = &peer->mobility;
   struct address remote = quic_connection_remote(link_connection(peer->link));
   bool direct = peer->path.relay[0] == '\0';
-  if (direct && mobility->direct && !address_equal(&remote, &mobility->remote))
-    note_move(peer, true);
+  bool route =
+      direct != mobility->direct || (!direct && !address_equal(&remote, &mobility->remote));
+  struct move move = {
+      .kind = route ? MOVE_ROUTE : MOVE_PEER_ADDRESS,
+      .from = mobility->remote,
+      .to = remote,
+      .from_relay = !mobility->direct,
+      .to_relay = !direct,
+  };
+  bool same = !route && address_equal(&remote, &mobility->remote);
   mobility->remote = remote;
   mobility->direct = direct;
+  if (!same)
+    move_begin(peer, &move);
 }
 
 /* The peer follows whoever speaks as we do; a server's packets may be lost until the client has
@@ -56,12 +98,17 @@ static bool readdress_server(struct quic_connection *connection,
 
 void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
   struct quic_connection *connection = link_connection(peer->link);
-  bool moved = link_is_client(peer->link)
-                   ? readdress_client(connection, &peer->mobility.source, addresses)
-                   : readdress_server(connection, addresses);
+  struct mobility *mobility = &peer->mobility;
+  bool client = link_is_client(peer->link);
+  struct ip_address before = client ? mobility->source : quic_connection_local(connection).ip;
+  if (ip_address_is_set(&before))
+    mobility->before = before;
+  bool moved = client ? readdress_client(connection, &mobility->source, addresses)
+                      : readdress_server(connection, addresses);
   if (!moved)
     return;
-  note_move(peer, false);
+  struct move move = {.kind = MOVE_OWN_ADDRESS, .pending = true, .from.ip = mobility->before};
+  move_begin(peer, &move);
   speak(peer);
 }
 

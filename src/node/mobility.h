@@ -13,15 +13,31 @@
 
 struct peer;
 
+enum move_kind {
+  MOVE_OWN_ADDRESS,
+  MOVE_PEER_ADDRESS,
+  MOVE_ROUTE, /* from the relay to a direct path, back, or to another relay */
+};
+
+/* One move of a tunnel. */
+struct move {
+  enum move_kind kind;
+  bool pending; /* nothing has been heard from the peer since */
+  bool from_relay, to_relay;
+  struct address from, to; /* ours (port 0), or where our packets went and go; may be unset */
+  int64_t at;              /* wall time */
+  /* Nanoseconds: the longest that an answer was waited for around it. 0: nobody waited. */
+  uint64_t pause;
+};
+
 struct mobility {
   struct ip_address source; /* from which we send to the peer; family 0: from nowhere */
+  struct ip_address before; /* from which we sent last; family 0: not known */
   uint64_t followed;        /* nanoseconds, when we last asked at an address that spoke */
   struct address remote;    /* the peer's, or a TRS's */
   bool direct;
-  /* Of this tunnel, for the status. */
-  unsigned moves;
-  int64_t moved;   /* wall time, of the last */
-  bool peer_moved; /* and it was the peer */
+  unsigned moves;   /* of this tunnel */
+  struct move last; /* of them */
 };
 
 /* peer->link is in use from now on. */
@@ -32,6 +48,9 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
 bool mobility_can_go_on(const struct peer *peer, const struct host_addresses *addresses);
 /* Packets go to another address, or by another way. */
 void mobility_path_changed(struct peer *peer);
+/* Something came from the peer, by the path in use. Cheap. */
+void mobility_heard(struct peer *peer);
+const char *move_kind_name(enum move_kind kind);
 /* As client: the peer spoke from `remote`, where our packets do not go. */
 void mobility_peer_spoke(struct peer *peer, const struct address *remote);
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/device.h"
+#include "node/event.h"
 #include "node/netcheck.h"
 #include "node/ping.h"
 #include "node/run.h"
@@ -42,12 +43,47 @@ struct node {
   node_netcheck_callback checker; /* while the netcheck goes on */
   void *checker_context;
   struct error failure; /* why it is not registered */
+  struct event_sink watchers;
   uv_timer_t up_timer, start_timer;
   unsigned timers_open;
   bool closing;
   void (*closed)(void *context);
   void *closed_context;
 };
+
+/* --- who watches --- */
+
+static struct status_source status_source(const struct node *node) {
+  uint16_t port = 0;
+  if (node->endpoint) {
+    port = quic_endpoint_port(node->endpoint, 6);
+    if (port == 0)
+      port = quic_endpoint_port(node->endpoint, 4);
+  }
+  return (struct status_source){
+      .state = node->has_joined ? &node->state : NULL,
+      .identity = node->run ? &node->identity : NULL,
+      .run = node->run,
+      .warnings = &node->warnings,
+      .port = port,
+  };
+}
+
+static void tell_node(struct node *node) {
+  struct status_source source = status_source(node);
+  event_node(&node->watchers, &source);
+}
+
+void node_observe(struct node *node, node_observer observer, void *context) {
+  event_sink_clear(&node->watchers);
+  node->watchers = (struct event_sink){.observer = observer, .context = context};
+}
+
+void node_tell(struct node *node, node_observer observer, void *context) {
+  struct status_source source = status_source(node);
+  struct event_sink sink = {.observer = observer, .context = context};
+  event_all(&sink, &source);
+}
 
 /* --- who waits --- */
 
@@ -100,6 +136,7 @@ static void on_registered(void *context) {
   struct node *node = context;
   node->failure = (struct error){0};
   uv_timer_stop(&node->up_timer);
+  tell_node(node);
   waiters_call(node, &node->waiters_up, 0, NULL);
 }
 
@@ -108,11 +145,18 @@ static void on_registered(void *context) {
 static void on_failed(const struct error *error, bool permanent, void *context) {
   struct node *node = context;
   node->failure = *error;
+  tell_node(node);
   if (permanent || error->code == ERROR_EXPIRED || error->code == ERROR_CERTIFICATE)
     up_failed(node, &node->failure);
 }
 
-static const struct run_handler run_handler = {.registered = on_registered, .failed = on_failed};
+static void on_peer(const struct peer *peer, enum peer_news news, void *context) {
+  struct node *node = context;
+  event_peer(&node->watchers, peer, news);
+}
+
+static const struct run_handler run_handler = {
+    .registered = on_registered, .failed = on_failed, .peer = on_peer};
 
 /* --- starting and stopping --- */
 
@@ -171,6 +215,7 @@ static void stop(struct node *node) {
   netcheck_stop(node);
   run_close(node->run);
   node->run = NULL;
+  tell_node(node);
   struct quic_endpoint *endpoint = node->endpoint;
   node->endpoint = NULL;
   if (endpoint)
@@ -212,6 +257,7 @@ static void start_now(struct node *node) {
     return;
   struct error error = {0};
   int code = start(node, &error);
+  tell_node(node);
   if (!code)
     return;
   log_error(node->config.log, "start-failed", "error=\"%s\"", error.message);
@@ -315,6 +361,7 @@ static void timer_closed(uv_handle_t *handle) {
     return;
   void (*closed)(void *context) = node->closed;
   void *context = node->closed_context;
+  event_sink_clear(&node->watchers);
   strings_free(node);
   free(node);
   if (closed)
@@ -473,19 +520,7 @@ void node_join(struct node *node, const char *invitation, const char *name, node
 }
 
 json_t *node_status(struct node *node) {
-  uint16_t port = 0;
-  if (node->endpoint) {
-    port = quic_endpoint_port(node->endpoint, 6);
-    if (port == 0)
-      port = quic_endpoint_port(node->endpoint, 4);
-  }
-  struct status_source source = {
-      .state = node->has_joined ? &node->state : NULL,
-      .identity = node->run ? &node->identity : NULL,
-      .run = node->run,
-      .warnings = &node->warnings,
-      .port = port,
-  };
+  struct status_source source = status_source(node);
   return status_json(&source);
 }
 

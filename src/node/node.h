@@ -49,6 +49,13 @@ void node_down(struct node *node, node_callback callback, void *context);
 /* A new reference; the stable form is in docs/operations.md. */
 json_t *node_status(struct node *node);
 
+/* One event (docs/operations.md), borrowed. Of the node it may call node_observe alone. */
+typedef void (*node_observer)(json_t *event, void *context);
+/* Who hears of events from now on; NULL: nobody. */
+void node_observe(struct node *node, node_observer observer, void *context);
+/* Tells `observer` what is so now: the node's event, and one for each peer. */
+void node_tell(struct node *node, node_observer observer, void *context);
+
 /* Name (full or a bare label of this network) or virtual address, either way; answers come from
  * NMS. */
 struct node_name {

@@ -225,6 +225,7 @@ void path_note_sent(struct peer *peer) {
 void path_note_received(struct peer *peer) {
   peer->path.received = peer_now(peer);
   keep_ticking(peer);
+  mobility_heard(peer);
 }
 
 void path_note_ping(struct peer *peer) {
@@ -283,6 +284,8 @@ void path_migrated(struct peer *peer, bool success) {
   struct path_plan *plan = &peer->path.plan;
   bool tried = plan->activity == PATH_TRYING;
   look_where(peer);
+  if (success)
+    mobility_heard(peer);
   mobility_path_changed(peer);
   path_plan_moved(plan, success, peer_now(peer));
   if (tried && !success && plan->activity == PATH_RESTING)

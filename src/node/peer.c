@@ -23,6 +23,10 @@ bool peer_is_held(const struct peer *peer) {
   return peer->state == PEER_FAILED && peer_now(peer) < peer->hold_until;
 }
 
+void peer_tell(const struct peer *peer, enum peer_news news) {
+  peer->environment->tell(peer, news, peer->environment->owner);
+}
+
 /* For logs: an entry may be known by an address only. */
 static const char *label(const struct peer *peer, char text[static ADDRESS_TEXT_SIZE]) {
   if (peer->entry.fqdn[0] != '\0')
@@ -165,12 +169,14 @@ void peer_let_go(struct link **link, enum link_close_code code, const char *reas
 /* --- the state machine --- */
 
 static void enter_directing(struct peer *peer) {
+  peer_tell(peer, PEER_NEWS_STATE);
   peer->attempt.relays_asked = 0;
   arm(peer, PEER_DIRECTION_TIMEOUT);
   peer->environment->ask(peer, peer->environment->owner);
 }
 
 static void enter_connecting(struct peer *peer) {
+  peer_tell(peer, PEER_NEWS_STATE);
   /* As client too, in case NMS does not answer when another relay is wanted. */
   arm(peer, PEER_SERVER_TIMEOUT);
   attempt_begin(peer);
@@ -185,6 +191,7 @@ static void enter_up(struct peer *peer) {
   uv_timer_stop(&peer->timer);
   if (peer->environment->tunnel_idle > 0)
     arm(peer, peer->environment->tunnel_idle / NANOSECONDS_PER_MILLISECOND + 1);
+  peer_tell(peer, PEER_NEWS_STATE);
   hold_queue_drain(&peer->queue, peer_now(peer), send_held, peer);
   waiters_call(peer, true, PEER_WAIT_UP, 0, NULL);
 }
@@ -198,6 +205,7 @@ static void enter_failed(struct peer *peer, const struct error *why) {
   log_debug(peer->environment->link->log, "peer-failed", "peer=%s hold=%llums error=\"%s\"",
             label(peer, text), (unsigned long long)hold, failure.message);
   peer->failure = failure;
+  peer_tell(peer, PEER_NEWS_STATE);
   peer->hold_until = peer_now(peer) + hold * NANOSECONDS_PER_MILLISECOND;
   attempt_end(peer);
   path_end(peer);
@@ -210,6 +218,7 @@ static void enter_failed(struct peer *peer, const struct error *why) {
 static void enter_idle(struct peer *peer) {
   uv_timer_stop(&peer->timer);
   path_end(peer);
+  peer_tell(peer, PEER_NEWS_STATE);
   if (!peer->attempt.under_way)
     binding_release(&peer->binding);
   if (!peer_is_named(peer) && !peer->waiters)

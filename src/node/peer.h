@@ -37,6 +37,12 @@ enum {
 
 struct peer;
 
+/* What those who watch the node hear of. */
+enum peer_news {
+  PEER_NEWS_STATE,
+  PEER_NEWS_MOVED, /* mobility.last */
+};
+
 /* What all peers of a node share; outlives them. */
 struct peer_environment {
   struct link_shared *link;
@@ -48,8 +54,9 @@ struct peer_environment {
   /* Asks NMS for a direction; answers by peer_refuse, peer_name or peer_direct, now or later. */
   void (*ask)(struct peer *peer, void *owner);
   bool (*behind_nat)(int family, void *owner);
-  void (*own)(struct path_own *own, void *owner);   /* fills in zeros */
-  void (*deliver)(struct span packet, void *owner); /* to the TUN device */
+  void (*own)(struct path_own *own, void *owner);                          /* fills in zeros */
+  void (*deliver)(struct span packet, void *owner);                        /* to the TUN device */
+  void (*tell)(const struct peer *peer, enum peer_news news, void *owner); /* who watches */
   /* Not identified, and nobody wants it any more. The peer is gone afterwards. */
   void (*forget)(struct peer *peer, void *owner);
 };
@@ -166,6 +173,7 @@ void peer_relay_ready(struct peer *peer);
 void peer_relay_failed(struct peer *peer, bool peer_absent, const struct error *error);
 void peer_relay_lost(struct peer *peer, const struct error *error);
 void peer_attempt_failed(struct peer *peer, const struct error *why);
+void peer_tell(const struct peer *peer, enum peer_news news);
 /* The tunnel in use is dead: another is made beside it, as the direction that holds says. */
 void peer_reconnect(struct peer *peer);
 /* Closes a link that is nobody's any more, and forgets it. */

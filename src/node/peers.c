@@ -393,6 +393,12 @@ static void environment_deliver(struct span packet, void *owner) {
   peers->config.deliver(packet, peers->config.context);
 }
 
+static void environment_tell(const struct peer *peer, enum peer_news news, void *owner) {
+  struct peers *peers = owner;
+  if (!peers->closed && peers->config.tell)
+    peers->config.tell(peer, news, peers->config.context);
+}
+
 static void environment_forget(struct peer *peer, void *owner) {
   remove_peer(owner, peer);
 }
@@ -444,6 +450,7 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .behind_nat = environment_behind_nat,
       .own = environment_own,
       .deliver = environment_deliver,
+      .tell = environment_tell,
       .forget = environment_forget,
   };
   struct quic_service service = {

@@ -206,6 +206,11 @@ static void deliver(struct span packet, void *context) {
     plane_deliver(run->plane, packet);
 }
 
+static void peer_told(const struct peer *peer, enum peer_news news, void *context) {
+  struct run *run = context;
+  run->handler->peer(peer, news, run->context);
+}
+
 static void outbound(const struct ip_address *destination, struct span packet, void *context) {
   struct run *run = context;
   peers_send(run->peers, destination, packet);
@@ -252,6 +257,7 @@ static int peers_make(struct run *run, struct error *error) {
       .behind_nat = behind_nat,
       .own = own,
       .deliver = deliver,
+      .tell = peer_told,
       .context = run,
   };
   int code = peers_new(&config, &run->peers, error);

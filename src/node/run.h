@@ -5,6 +5,7 @@
 #define CYPHONIC_NODE_RUN_H
 
 #include "node/names.h"
+#include "node/peer.h"
 #include "node/session.h"
 #include "node/state.h"
 #include "node/warnings.h"
@@ -24,6 +25,7 @@ struct run_handler {
   void (*registered)(void *context);
   /* Not registered, for now; trying goes on. `permanent`: it will not mend by itself. */
   void (*failed)(const struct error *error, bool permanent, void *context);
+  void (*peer)(const struct peer *peer, enum peer_news news, void *context); /* for who watches */
 };
 
 /* Everything borrowed outlives the endpoint. */

@@ -368,6 +368,14 @@ static void nms_lost(UNUSED struct cloud *cloud, const struct error *error, void
     fail(session, error, false);
 }
 
+static void nms_moved(UNUSED struct cloud *cloud, void *context) {
+  struct session *session = context;
+  if (session->state == NMS_REGISTERED)
+    register_now(session);
+  else
+    session->registered = (struct host_addresses){0}; /* again, after the one under way */
+}
+
 static void nms_failed(UNUSED struct cloud *cloud, const struct error *error, void *context) {
   struct session *session = context;
   log_info(session->config.target.log, "nms-unreachable", "error=\"%s\"", error->message);
@@ -386,8 +394,11 @@ static void nms_request(UNUSED struct cloud *cloud, struct control_exchange *exc
                    "a node takes no such message from NMS");
 }
 
-static const struct cloud_handler nms_handler = {
-    .connected = nms_connected, .lost = nms_lost, .failed = nms_failed, .request = nms_request};
+static const struct cloud_handler nms_handler = {.connected = nms_connected,
+                                                 .lost = nms_lost,
+                                                 .moved = nms_moved,
+                                                 .failed = nms_failed,
+                                                 .request = nms_request};
 
 static void nms_begin(struct session *session) {
   if (session->state == NMS_IDLE)
@@ -499,7 +510,8 @@ void session_network_changed(struct session *session, const struct host_addresse
     cloud_restart(session->nms);
   } else if (can_go_on(session, addresses)) {
     (void)readdress_client(connection, &session->source, addresses);
-    if (session->state == NMS_REGISTERED)
+    /* If it moves, NMS is to see first where we are: otherwise it takes us for one behind a NAT. */
+    if (session->state == NMS_REGISTERED && !quic_connection_is_moving(connection))
       register_now(session);
   }
 }

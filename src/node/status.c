@@ -77,11 +77,27 @@ static void add_services(json_t *status, const struct run *run) {
 
 /* --- peers --- */
 
+/* "relay 198.51.100.10:443"; an address of this node is without a port. */
+static json_t *end_json(const struct address *end, bool relay) {
+  char text[ADDRESS_TEXT_SIZE];
+  if (!ip_address_is_set(&end->ip))
+    return json_null();
+  if (end->port == 0)
+    return json_string(ip_address_text(&end->ip, text));
+  return json_sprintf("%s%s", relay ? "relay " : "", address_text(end, text));
+}
+
+static json_t *move_json(const struct move *move) {
+  json_t *pause =
+      move->pending ? json_null() : json_real((double)move->pause / NANOSECONDS_PER_MILLISECOND);
+  return json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", move_kind_name(move->kind), "time",
+                   time_or_null(move->at), "from", end_json(&move->from, move->from_relay), "to",
+                   end_json(&move->to, move->to_relay), "pause_ms", pause);
+}
+
 static json_t *moves_json(const struct mobility *mobility) {
-  const char *side = mobility->peer_moved ? "peer" : "own";
-  return json_pack("{s:I, s:o, s:o}", "count", (json_int_t)mobility->moves, "last",
-                   time_or_null(mobility->moved), "side",
-                   mobility->moves > 0 ? json_string(side) : json_null());
+  return json_pack("{s:I, s:o}", "count", (json_int_t)mobility->moves, "last",
+                   mobility->moves > 0 ? move_json(&mobility->last) : json_null());
 }
 
 static void add_tunnel(json_t *object, const struct peer *peer) {
@@ -121,7 +137,7 @@ static void add_no_tunnel(json_t *object) {
     json_object_set_new(object, members[i], json_null());
 }
 
-static json_t *peer_json(const struct peer *peer) {
+json_t *status_peer_json(const struct peer *peer) {
   bool directed = peer->direction.received != 0;
   bool client = peer->link ? link_is_client(peer->link) : peer->direction.client;
   bool relayed = peer->link && peer->path.relay[0] != '\0';
@@ -143,18 +159,21 @@ static json_t *peer_json(const struct peer *peer) {
   return object;
 }
 
+bool status_shows_peer(const struct peer *peer) {
+  return peer->state != PEER_IDLE &&
+         (peer_is_named(peer) || (peer->state == PEER_DIRECTING && peer->entry.fqdn[0] != '\0'));
+}
+
 static json_t *peers_json(const struct run *run) {
   json_t *array = json_array();
   const struct peer *peer = run ? peers_first(run_peers(run)) : NULL;
   for (; peer; peer = (const struct peer *)peer->entry.next)
-    /* A name that does not exist is no peer. */
-    if (peer->state != PEER_IDLE &&
-        (peer_is_named(peer) || (peer->state == PEER_DIRECTING && peer->entry.fqdn[0] != '\0')))
-      json_array_append_new(array, peer_json(peer));
+    if (status_shows_peer(peer))
+      json_array_append_new(array, status_peer_json(peer));
   return array;
 }
 
-json_t *status_json(const struct status_source *source) {
+json_t *status_node_json(const struct status_source *source) {
   const struct node_state *state = source->state;
   const char *name = !state                           ? "not-joined"
                      : !source->run                   ? "down"
@@ -176,6 +195,12 @@ json_t *status_json(const struct status_source *source) {
       json_pack("{s:o}", "not_after",
                 time_or_null(source->identity ? source->identity->certificate.not_after : 0)));
   json_object_set_new(status, "warnings", warnings_json(source->warnings));
-  json_object_set_new(status, "peers", peers_json(source->run));
+  return status;
+}
+
+json_t *status_json(const struct status_source *source) {
+  json_t *status = status_node_json(source);
+  if (status)
+    json_object_set_new(status, "peers", peers_json(source->run));
   return status;
 }

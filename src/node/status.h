@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "node/peer.h"
 #include "node/run.h"
 
 struct status_source {
@@ -14,7 +15,11 @@ struct status_source {
   uint16_t port; /* 0: none */
 };
 
-/* A new reference. What is not known is null. */
+/* A new reference each. What is not known is null. */
 json_t *status_json(const struct status_source *source);
+json_t *status_node_json(const struct status_source *source); /* without its peers */
+json_t *status_peer_json(const struct peer *peer);
+/* A name that does not exist is no peer, nor is one without a path and without hope of one. */
+bool status_shows_peer(const struct peer *peer);
 
 #endif

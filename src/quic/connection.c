@@ -370,7 +370,8 @@ void quic_connection_counters(const struct quic_connection *connection,
       .received_packets = connection->received_packets,
       .received_bytes = connection->received_bytes,
       .lost_packets = connection->lost_packets,
-      .smoothed_rtt = connection->state == CONNECTION_ESTABLISHED ? info.smoothed_rtt : 0,
+      /* Without a sample of the present path ngtcp2 has a guess there. */
+      .smoothed_rtt = info.latest_rtt != 0 ? info.smoothed_rtt : 0,
       .minimum_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt,
       .congestion_window = info.cwnd,
   };

@@ -69,6 +69,9 @@ struct quic_connection {
   enum connection_move moved;
   uint64_t unanswered; /* nanoseconds, of the first packet that asks for an answer since one came;
                           0: none */
+  /* Nanoseconds: since when the peer owes an answer, whatever the path, 0: it does not; and the
+   * longest such wait lately, with its end. */
+  uint64_t asked, waited, waited_until;
   /* Nanoseconds, the probe time-out of the path that was left, until something comes by the new
    * one, of which ngtcp2 expects a third of a second for want of knowledge; 0: the present one's
    * holds. */
@@ -178,6 +181,8 @@ void race_sent(struct quic_connection *connection, const uint8_t *packet, size_t
 
 /* migration.c: after ngtcp2 has been called */
 void migration_settle(struct quic_connection *connection);
+/* Something came by the path in use. */
+void connection_end_wait(struct quic_connection *connection, uint64_t now);
 
 /* qlog.c */
 void qlog_open(struct quic_connection *connection, const ngtcp2_cid *id, ngtcp2_settings *settings);

@@ -138,6 +138,7 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     /* A path that was left still brings the server's questions whether it works. */
     if (!elsewhere && number == connection->current_route) {
       connection->unanswered = 0;
+      connection_end_wait(connection, now);
       connection->probe_timeout = 0;
     }
     if (connection->mtu != NULL) {

@@ -115,6 +115,9 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
       if (connection->unanswered == 0) {
         connection->unanswered = now;
       }
+      if (connection->asked == 0) {
+        connection->asked = now;
+      }
       return 0;
     }
     if (size == 0) { /* congestion control: an ACK or the timer brings the flush, which must not be

@@ -76,9 +76,42 @@ void migration_settle(struct quic_connection *connection) {
   }
 }
 
+bool quic_connection_is_moving(const struct quic_connection *connection) {
+  return connection->moving != 0;
+}
+
 uint64_t quic_connection_silence(const struct quic_connection *connection, uint64_t now) {
   return connection->unanswered == 0 || now < connection->unanswered ? 0
                                                                      : now - connection->unanswered;
+}
+
+static uint64_t present_wait(const struct quic_connection *connection, uint64_t now) {
+  return connection->asked == 0 || now < connection->asked ? 0 : now - connection->asked;
+}
+
+static bool has_waited_lately(const struct quic_connection *connection, uint64_t now) {
+  return connection->waited_until != 0 && now < connection->waited_until + NANOSECONDS_PER_SECOND;
+}
+
+void connection_end_wait(struct quic_connection *connection, uint64_t now) {
+  uint64_t waited = present_wait(connection, now);
+  connection->asked = 0;
+  if (waited > 0 && (waited >= connection->waited || !has_waited_lately(connection, now))) {
+    connection->waited = waited;
+    connection->waited_until = now;
+  }
+}
+
+uint64_t quic_connection_take_wait(struct quic_connection *connection, uint64_t now) {
+  uint64_t longest = present_wait(connection, now);
+  if (has_waited_lately(connection, now) && connection->waited > longest) {
+    longest = connection->waited;
+  }
+  connection->waited = connection->waited_until = 0;
+  if (connection->asked != 0) {
+    connection->asked = now;
+  }
+  return longest;
 }
 
 uint64_t quic_connection_probe_timeout(const struct quic_connection *connection) {

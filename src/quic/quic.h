@@ -211,9 +211,15 @@ int quic_connection_readdress(struct quic_connection *connection) MUST_CHECK;
 int quic_connection_migrate(struct quic_connection *connection, const struct address *remote,
                             bool immediately) MUST_CHECK;
 
+/* A migration is under way, of which `migrated` will tell. */
+bool quic_connection_is_moving(const struct quic_connection *connection);
+
 /* Nanoseconds for which nothing came although something that asks for an answer was sent; 0: all is
  * well. Compare with three times quic_connection_probe_timeout to call a path dead. */
 uint64_t quic_connection_silence(const struct quic_connection *connection, uint64_t now);
+/* Nanoseconds: the longest that an answer was waited for within the last second, by whatever path,
+ * the present wait included; what was told once is not told again. */
+uint64_t quic_connection_take_wait(struct quic_connection *connection, uint64_t now);
 uint64_t quic_connection_probe_timeout(const struct quic_connection *connection);
 
 void quic_connection_set_handler(struct quic_connection *connection,

@@ -14,6 +14,7 @@ static const struct command_form forms[] = {
     {"up", IPC_UP, false, false, false},           {"down", IPC_DOWN, false, false, false},
     {"resolve", IPC_RESOLVE, true, true, false},   {"ping", IPC_PING, true, true, false},
     {"version", IPC_VERSION, false, false, false}, {"netcheck", IPC_NETCHECK, false, false, false},
+    {"watch", IPC_WATCH, false, false, false},
 };
 
 static const struct command_form *form_find(const char *text) {

@@ -10,7 +10,8 @@
 
 enum ipc_command {
   IPC_STATUS,
-  IPC_JOIN, /* invitation; name or "" */
+  IPC_WATCH, /* answered again and again, until the client goes */
+  IPC_JOIN,  /* invitation; name or "" */
   IPC_UP,
   IPC_DOWN,
   IPC_RESOLVE, /* name */
@@ -20,7 +21,9 @@ enum ipc_command {
 };
 
 enum {
-  IPC_LINE_MAX = 65536, /* bytes of one line either way, its end included */
+  IPC_LINE_MAX = 65536, /* bytes of a request, its end included */
+  /* Bytes of an answer: the status of a node with ten thousand peers. */
+  IPC_ANSWER_MAX = 16 << 20,
   IPC_NAME_SIZE = 254,
 };
 

@@ -19,7 +19,7 @@ struct ipc_client {
   struct ipc_call *call; /* under way */
   char *reply;           /* being written */
   unsigned open_handles;
-  bool closing, reading, last_reply;
+  bool closing, reading, streaming, last_reply;
   size_t size;
   char line[IPC_LINE_MAX];
 };
@@ -95,6 +95,9 @@ static void on_client_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *bu
   if (size < 0) {
     client_close(client);
     return;
+  }
+  if (client->streaming) {
+    return; /* read only to notice its end */
   }
   client->size += (size_t)size;
   client_next(client);
@@ -181,9 +184,9 @@ static void on_client_written(uv_write_t *write, int status) {
 
 /* Takes over `line`. */
 static void client_send(struct ipc_client *client, char *line) {
-  if (line != NULL && strlen(line) > IPC_LINE_MAX) {
+  if (line != NULL && strlen(line) > IPC_ANSWER_MAX) {
     free(line);
-    line = ipc_failure(ERROR_LIMIT, "the answer is longer than 64 KiB");
+    line = ipc_failure(ERROR_LIMIT, "the answer is longer than 16 MiB");
   }
   if (line == NULL) {
     client_close(client);
@@ -208,6 +211,7 @@ static void call_finish(struct ipc_call *call, char *line) {
     return;
   }
   client->call = NULL;
+  client->last_reply = client->streaming;
   client_send(client, line);
 }
 
@@ -221,6 +225,63 @@ void ipc_reply(struct ipc_call *call, json_t *data) {
 
 void ipc_fail(struct ipc_call *call, int code, const char *message) {
   call_finish(call, ipc_failure(code, message));
+}
+
+/* --- calls that are streamed --- */
+
+struct streamed {
+  uv_write_t write;
+  char *line;
+};
+
+static void on_streamed(uv_write_t *write, int status) {
+  struct streamed *streamed = write->data;
+  struct ipc_client *client = write->handle->data;
+  free(streamed->line);
+  free(streamed);
+  if (status < 0) {
+    client_close(client);
+  }
+}
+
+/* Takes over `line`. */
+static void stream_line(struct ipc_client *client, char *line) {
+  struct streamed *streamed = calloc(1, sizeof(*streamed));
+  uv_stream_t *pipe = (uv_stream_t *)&client->pipe;
+  if (streamed == NULL || line == NULL || uv_stream_get_write_queue_size(pipe) > IPC_STREAM_MAX) {
+    free(line);
+    free(streamed);
+    client_close(client);
+    return;
+  }
+  streamed->line = line;
+  streamed->write.data = streamed;
+  uv_buf_t buffer = uv_buf_init(line, (unsigned)strlen(line));
+  if (uv_write(&streamed->write, pipe, &buffer, 1, on_streamed) < 0) {
+    free(line);
+    free(streamed);
+    client_close(client);
+  }
+}
+
+void ipc_stream(struct ipc_call *call, json_t *data) {
+  struct ipc_client *client = call->client;
+  if (client == NULL) {
+    return;
+  }
+  if (!client->streaming) {
+    client->streaming = true;
+    client->size = 0;
+    if (uv_read_start((uv_stream_t *)&client->pipe, on_client_allocate, on_client_read) < 0) {
+      client_close(client);
+      return;
+    }
+  }
+  stream_line(client, ipc_success(json_incref(data)));
+}
+
+bool ipc_is_void(const struct ipc_call *call) {
+  return call->client == NULL;
 }
 
 static void on_connection(uv_stream_t *stream, int status) {

@@ -1,7 +1,8 @@
 /* The daemon's local socket: a Unix stream socket, one JSON object a line each way
  * (docs/operations.md). A client has one request under way at a time; further lines wait in its
  * socket. A client that sends no whole request, or takes no reply, within IPC_CLIENT_SECONDS is
- * closed, so that none can hold a place for ever. */
+ * closed, so that none can hold a place for ever. One whose call is streamed may stay, and has
+ * nothing more to say. */
 #ifndef CYPHONIC_NODE_MAIN_IPC_SERVER_H
 #define CYPHONIC_NODE_MAIN_IPC_SERVER_H
 
@@ -18,6 +19,8 @@ struct ipc_call; /* a request that awaits its reply */
 enum {
   IPC_CLIENTS_MAX = 16, /* at once; one more is told so and closed */
   IPC_CLIENT_SECONDS = 30,
+  /* Bytes that may wait for a client whose call is streamed; one that is slower is closed. */
+  IPC_STREAM_MAX = 4 << 20,
   IPC_SOCKET_MODE = 0660, /* the daemon's user and group may command it */
 };
 
@@ -25,8 +28,8 @@ struct ipc_server_config {
   uv_loop_t *loop;
   const struct log *log;
   const char *path;
-  /* Answer by exactly one of ipc_reply and ipc_fail, now or later; `request` lives until this
-   * returns. */
+  /* Answer by exactly one of ipc_reply and ipc_fail, now or later, after any number of ipc_stream;
+   * `request` lives until this returns. */
   void (*request)(struct ipc_call *call, const struct ipc_request *request, void *context);
   void *context;
 };
@@ -37,6 +40,10 @@ int ipc_server_new(const struct ipc_server_config *config, struct ipc_server **s
 /* Removes the socket file; calls not answered become void. Frees from the loop. */
 void ipc_server_close(struct ipc_server *server);
 
+/* One answer of several. `data` is borrowed. */
+void ipc_stream(struct ipc_call *call, json_t *data);
+/* The client has gone: nobody reads the answer, which must be given all the same. */
+bool ipc_is_void(const struct ipc_call *call);
 /* Takes over `data`, which may be NULL. */
 void ipc_reply(struct ipc_call *call, json_t *data);
 void ipc_fail(struct ipc_call *call, int code, const char *message);

@@ -24,6 +24,7 @@ struct daemon {
   struct node_settings settings;
   struct node *node;
   struct ipc_server *ipc;
+  struct watchers *watchers;
   bool stopping;
 };
 
@@ -112,7 +113,7 @@ static int node_start(struct daemon *daemon, struct error *error) {
 
 static void on_request(struct ipc_call *call, const struct ipc_request *request, void *context) {
   const struct daemon *daemon = context;
-  node_commands_run(call, request, daemon->node);
+  node_commands_run(call, request, daemon->node, daemon->watchers);
 }
 
 /* The socket comes first: it tells whether another daemon runs before anything is touched. */
@@ -146,7 +147,9 @@ static int daemon_run(struct daemon *daemon) {
     log_error(&daemon->log, "start-failed", "reason=\"%s\"", uv_strerror(code));
     return EXIT_FAILURE;
   }
-  code = signals_start(daemon, &error);
+  daemon->watchers = watchers_new();
+  code = daemon->watchers != NULL ? signals_start(daemon, &error)
+                                  : error_set(&error, ERROR_NO_MEMORY, "no memory");
   if (code == ERROR_NONE) {
     code = daemon_start(daemon, &error);
   }
@@ -162,6 +165,7 @@ static int daemon_run(struct daemon *daemon) {
   }
   uv_run(&daemon->loop, UV_RUN_DEFAULT);
   uv_loop_close(&daemon->loop);
+  watchers_free(daemon->watchers);
   return code == ERROR_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -93,8 +93,12 @@ static void on_checked(int code, json_t *report, const struct error *error, void
   free(pending);
 }
 
-void node_commands_run(struct ipc_call *call, const struct ipc_request *request, void *context) {
-  struct node *node = context;
+void node_commands_run(struct ipc_call *call, const struct ipc_request *request, struct node *node,
+                       struct watchers *watchers) {
+  if (request->command == IPC_WATCH) {
+    watchers_add(watchers, node, call);
+    return;
+  }
   if (request->command == IPC_STATUS) {
     reply(call, node_status(node));
     return;
@@ -130,6 +134,7 @@ void node_commands_run(struct ipc_call *call, const struct ipc_request *request,
     node_netcheck(node, on_checked, pending);
     break;
   case IPC_STATUS:
+  case IPC_WATCH:
   case IPC_VERSION:
     break;
   }

@@ -5,10 +5,11 @@
 #include <jansson.h>
 
 #include "node/main/ipc_server.h"
+#include "node/main/watchers.h"
 #include "node/node.h"
 
-/* For ipc_server_config: `context` is the node. */
-void node_commands_run(struct ipc_call *call, const struct ipc_request *request, void *context);
+void node_commands_run(struct ipc_call *call, const struct ipc_request *request, struct node *node,
+                       struct watchers *watchers);
 
 /* New references; NULL without memory. */
 json_t *node_commands_name(const struct node_name *name);

@@ -155,6 +155,25 @@ status_of() { # HOST JQ-FILTER
   cli "$1" --json status | jq -r "$2"
 }
 
+# watch HOST: its events from now on, and how it is now, go to the log watch-HOST, one on a line
+watch() {
+  start "watch-$1" "$1" "$CYPHONIC" --socket "$WORK/$1/socket" --json status --watch
+  wait_until 5 "the events of $1 come" log_has "watch-$1" '"event":"node"'
+}
+
+# await_event SECONDS WHAT HOST JQ-CONDITION: an event, or how it is now, without a look in between
+await_event() {
+  local seconds=$1 what=$2 host=$3 condition=$4 events watcher
+  exec {events}< <(exec ip netns exec "$PREFIX-$host" "$CYPHONIC" \
+    --socket "$WORK/$host/socket" --json status --watch 2>&1)
+  watcher=$!
+  if ! timeout "$seconds" jq -en "first(inputs | select($condition))" <&"$events" >/dev/null; then
+    fail "waited $seconds s in vain: $what; $host says: $(cli "$host" --json status | jq -c .)"
+  fi
+  kill "$watcher" 2>/dev/null || true
+  exec {events}<&-
+}
+
 # A daemon of ours that ends badly, or whose sanitizer had something to say, fails the scenario.
 ends_well() { # PROCESS
   local findings

@@ -4,7 +4,7 @@
 echoes() {
   local from=$1 to=$2 output summary
   shift 2
-  output=$(on "$from" ping -q -c 100 -i 0.01 -W 3 -w 20 "$@" "$to" 2>&1) || true
+  output=$(on "$from" ping -q -c 100 -i 0.005 -W 3 -w 20 "$@" "$to" 2>&1) || true
   summary=$(grep -E 'packet loss' <<<"$output" || true)
   assert_match "ping $* from $from to $to" '100 received, 0% packet loss' "${summary:-$output}"
   say "  ping $* $from -> $to: ${summary%, time*}, $(sed -n 's/^rtt //p' <<<"$output")"
@@ -25,7 +25,8 @@ peer_answers() {
   cli "$1" ping "$2" -c 1
 }
 
-# speed HOST SERVER-HOST NAME [IPERF3 OPTION...]: the receiver's Mbit/s, left in SPEED
+# speed HOST SERVER-HOST NAME [IPERF3 OPTION...]: the receiver's Mbit/s, left in SPEED, and what
+# iperf3 said in REPORT
 speed() {
   local from=$1 to=$2 name=$3 output
   shift 3
@@ -39,6 +40,7 @@ speed() {
     fail "iperf3 $* from $from to $to gave no result: $output"
   fi
   await "iperf3-$to" 5
+  REPORT=$output
 }
 
 listens() { # HOST TCP-PORT
@@ -48,15 +50,16 @@ listens() { # HOST TCP-PORT
 streams() { # FROM TO [IPERF3 OPTION...]
   local from=$1 to=$2
   shift 2
-  speed "$from" "$to" "$to" -t 1 "$@"
+  speed "$from" "$to" "$to" -n 16M "$@"
   assert_at_least "iperf3 TCP $* $from -> $to, Mbit/s" 1 "$SPEED"
 }
 
 datagrams() { # FROM TO [IPERF3 OPTION...]
   local from=$1 to=$2
   shift 2
-  speed "$from" "$to" "$to" -t 1 -u -b 10M -l 1200 "$@"
-  assert_at_least "iperf3 UDP $* $from -> $to, Mbit/s of 10" 9 "$SPEED"
+  speed "$from" "$to" "$to" -n 600K -u -b 10M -l 1200 "$@"
+  assert_at_most "iperf3 UDP $* $from -> $to, % lost at $SPEED Mbit/s" 10 \
+    "$(sed -n 's/.*(\([0-9.e+-]*\)%).*receiver.*/\1/p' <<<"$REPORT")"
 }
 
 # names_resolve ON OF: both addresses by the full and by the short name, and the name by both

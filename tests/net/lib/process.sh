@@ -15,13 +15,13 @@ log_of() { # NAME
 }
 
 log_has() { # NAME REGEX
-  grep -Eq -- "$2" "$(log_of "$1")"
+  grep -Eq -- "$2" "$WORK/logs/$1.log"
 }
 
 is_running() { # NAME
-  local state
-  state=$(awk '$1 == "State:" {print $2}' "/proc/${PID[$1]}/status" 2>/dev/null) || return 1
-  [ -n "$state" ] && [ "$state" != Z ]
+  local stat
+  { read -r stat <"/proc/${PID[$1]}/stat"; } 2>/dev/null || return 1
+  [[ $stat =~ \)\ ([A-Z]) ]] && [ "${BASH_REMATCH[1]}" != Z ]
 }
 
 is_gone() { # NAME

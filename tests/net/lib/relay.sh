@@ -44,6 +44,12 @@ goes() { # direct|relay HOST PEER, for wait_until
   [[ $seen == "$1 "* ]]
 }
 
+# await_path SECONDS direct|relay HOST PEER
+await_path() {
+  await_event "$1" "$3 reaches $4 by a path that is $2" "$3" \
+    ".peer.fqdn == \"$4.$DOMAIN\" and .peer.state == \"up\" and .peer.path == \"$2\""
+}
+
 # goes_by_relay HOST PEER [NAME-REGEX]
 goes_by_relay() {
   local seen
@@ -85,7 +91,7 @@ end_beat() { # FROM TO
 }
 
 beats() { # FROM TO: answers until now
-  grep -c icmp_seq "$(log_of "beat-$1-$2")"
+  grep -c icmp_seq "$WORK/logs/beat-$1-$2.log"
 }
 
 beats_reach() { # FROM TO COUNT, for wait_until

@@ -123,6 +123,44 @@ static void a_daemon_that_ends_before_it_answers_is_an_error(void **state) {
   assert_int_equal(ask("{\"ok\":tr", &data, &error), ERROR_CLOSED);
 }
 
+static void a_large_answer_is_taken_whole(void **state) {
+  (void)state;
+  enum { TEXT_SIZE = 1 << 20 };
+  static char text[TEXT_SIZE], answer[TEXT_SIZE + 64];
+  memset(text, 'x', sizeof(text) - 1);
+  snprintf(answer, sizeof(answer), "{\"ok\":true,\"data\":{\"text\":\"%s\"}}\n", text);
+  json_t *data;
+  struct client_error error;
+  assert_int_equal(ask(answer, &data, &error), ERROR_NONE);
+  assert_int_equal(json_string_length(json_object_get(data, "text")), sizeof(text) - 1);
+  json_decref(data);
+}
+
+static void several_answers_to_one_request_come_in_order(void **state) {
+  (void)state;
+  struct daemon daemon;
+  daemon_start(&daemon, "{\"ok\":true,\"data\":{\"number\":0}}\n"
+                        "{\"ok\":true,\"data\":{\"number\":1}}\n"
+                        "{\"ok\":false,\"error\":{\"code\":\"closed\",\"message\":\"over\"}}\n");
+  struct client *client;
+  struct client_error error;
+  assert_int_equal(client_open(daemon.path, &client, &error), ERROR_NONE);
+  json_t *request = json_pack("{s:s}", "command", "watch"), *data;
+  int code = client_call(client, request, 10, -1, &data, &error);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(code, ERROR_NONE);
+    assert_int_equal(json_integer_value(json_object_get(data, "number")), i);
+    json_decref(data);
+    code = client_more(client, -1, &data, &error);
+  }
+  assert_int_not_equal(code, ERROR_NONE);
+  assert_string_equal(error.message, "over");
+  assert_int_equal(client_more(client, -1, &data, &error), ERROR_CLOSED);
+  json_decref(request);
+  client_close(client);
+  daemon_stop(&daemon);
+}
+
 static void no_daemon_is_told_with_how_to_start_it(void **state) {
   (void)state;
   struct client *client;
@@ -184,6 +222,8 @@ int main(void) {
       cmocka_unit_test(the_daemons_error_is_handed_out),
       cmocka_unit_test(an_answer_that_makes_no_sense_is_an_error),
       cmocka_unit_test(a_daemon_that_ends_before_it_answers_is_an_error),
+      cmocka_unit_test(a_large_answer_is_taken_whole),
+      cmocka_unit_test(several_answers_to_one_request_come_in_order),
       cmocka_unit_test(no_daemon_is_told_with_how_to_start_it),
       cmocka_unit_test(a_path_that_is_too_long_is_an_error),
       cmocka_unit_test(a_wait_can_be_interrupted),

@@ -100,18 +100,22 @@ static void a_peer_that_moved_is_shown_with_the_last_move(void **state) {
   (void)state;
   expect("{\"state\":\"up\",\"fqdn\":\"a.x\",\"peers\":[{\"fqdn\":\"b.x\",\"ipv4\":\"10.20.0.3\","
          "\"state\":\"up\",\"path\":\"direct\",\"remote\":\"192.0.2.1:443\",\"rtt_ms\":30,"
-         "\"moves\":{\"count\":2,\"last\":\"2026-11-24T17:00:00Z\",\"side\":\"peer\"}},"
+         "\"moves\":{\"count\":2,\"last\":{\"kind\":\"peer-address\","
+         "\"time\":\"2026-11-24T17:00:00Z\",\"from\":\"192.0.2.9:443\","
+         "\"to\":\"192.0.2.1:443\",\"pause_ms\":12.6}}},"
          "{\"fqdn\":\"c.x\",\"state\":\"up\",\"moves\":{\"count\":1,"
-         "\"last\":\"2026-11-24T17:00:01Z\",\"side\":\"own\"}},"
+         "\"last\":{\"kind\":\"own-address\",\"time\":\"2026-11-24T17:00:01Z\","
+         "\"from\":null,\"to\":\"192.0.2.7\",\"pause_ms\":null}}},"
          "{\"fqdn\":\"d.x\",\"state\":\"up\",\"moves\":{\"count\":0,\"last\":null}}]}",
          "Node         a.x\n"
          "State        up\n"
          "\n"
          "PEER  ADDRESS    STATE  PATH                  RTT       SENT / RECEIVED\n"
          "b.x   10.20.0.3  up     direct 192.0.2.1:443  30.00 ms  -\n"
-         "  moved 2 times, last at 2026-11-24T17:00:00Z, when the peer got another address\n"
+         "  moved 2 times, last at 2026-11-24T17:00:00Z: the peer's address 192.0.2.9:443 -> "
+         "192.0.2.1:443, 13 ms without an answer\n"
          "c.x   -          up     -                     -         -\n"
-         "  moved 1 time, last at 2026-11-24T17:00:01Z, when this node got another address\n"
+         "  moved 1 time, last at 2026-11-24T17:00:01Z: this node's address none -> 192.0.2.7\n"
          "d.x   -          up     -                     -         -\n");
 }
 

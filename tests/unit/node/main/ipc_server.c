@@ -278,6 +278,72 @@ static void an_answer_after_the_end_is_harmless(void **state) {
   close(client);
 }
 
+/* A client whose call is held. */
+static int client_hold(struct world *world, const char *request) {
+  world->hold = true;
+  world->held = NULL;
+  int client = client_connect(world);
+  client_write(client, request);
+  while (world->held == NULL) {
+    uv_run(&world->loop, UV_RUN_ONCE);
+  }
+  return client;
+}
+
+static void a_call_may_be_answered_again_and_again(void **state) {
+  struct world *world = *state;
+  int client = client_hold(world, "{\"command\":\"watch\"}\n");
+  for (int i = 0; i < 3; i++) {
+    json_t *event = json_pack("{s:i}", "number", i);
+    ipc_stream(world->held, event);
+    json_decref(event);
+  }
+  expect_line(world, client, "{\"ok\":true,\"data\":{\"number\":0}}");
+  expect_line(world, client, "{\"number\":1}");
+  expect_line(world, client, "{\"number\":2}");
+  client_write(client, "{\"command\":\"status\"}\n"); /* nobody listens to it any more */
+  uv_run(&world->loop, UV_RUN_ONCE);
+  assert_false(ipc_is_void(world->held));
+  ipc_fail(world->held, ERROR_CLOSED, "the daemon ends");
+  expect_line(world, client, "the daemon ends");
+  expect_end(world, client);
+  assert_int_equal(world->asked, 1);
+  close(client);
+}
+
+static void a_client_of_a_stream_is_missed_at_once(void **state) {
+  struct world *world = *state;
+  int client = client_hold(world, "{\"command\":\"watch\"}\n");
+  json_t *event = json_pack("{s:i}", "number", 1);
+  ipc_stream(world->held, event);
+  expect_line(world, client, "1");
+  close(client);
+  while (!ipc_is_void(world->held)) {
+    uv_run(&world->loop, UV_RUN_ONCE);
+  }
+  ipc_stream(world->held, event); /* nobody hears it */
+  json_decref(event);
+  ipc_fail(world->held, ERROR_CLOSED, "nobody is there");
+}
+
+static void a_client_that_does_not_read_its_stream_is_closed(void **state) {
+  struct world *world = *state;
+  int client = client_hold(world, "{\"command\":\"watch\"}\n");
+  static char text[65536];
+  memset(text, 'x', sizeof(text) - 1);
+  json_t *event = json_pack("{s:s}", "text", text);
+  size_t told = 0;
+  while (!ipc_is_void(world->held)) {
+    ipc_stream(world->held, event);
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    assert_true(++told < 2 * IPC_STREAM_MAX / sizeof(text));
+  }
+  assert_true(told > IPC_STREAM_MAX / sizeof(text));
+  json_decref(event);
+  ipc_fail(world->held, ERROR_CLOSED, "nobody is there");
+  close(client);
+}
+
 static void a_second_daemon_on_the_same_socket_is_refused(void **state) {
   struct world *world = *state;
   struct ipc_server *second;
@@ -330,6 +396,9 @@ int main(void) {
       WITH_WORLD(clients_over_the_bound_are_told_so_and_closed),
       WITH_WORLD(an_answer_to_a_client_that_went_is_dropped),
       WITH_WORLD(an_answer_after_the_end_is_harmless),
+      WITH_WORLD(a_call_may_be_answered_again_and_again),
+      WITH_WORLD(a_client_of_a_stream_is_missed_at_once),
+      WITH_WORLD(a_client_that_does_not_read_its_stream_is_closed),
       WITH_WORLD(a_second_daemon_on_the_same_socket_is_refused),
       WITH_WORLD(a_stale_socket_is_replaced),
       WITH_WORLD(a_file_that_is_no_socket_is_left_alone),
