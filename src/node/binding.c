@@ -74,9 +74,12 @@ void binding_clear(struct binding *binding) {
 }
 
 void binding_offer(struct binding *binding, struct relay_offer *offer, uint64_t now) {
-  free(binding->offer);
-  binding->offer = offer;
-  binding->offered = now;
+  /* Where NMS knows of no other, the one that we have is better than none. */
+  if (offer || now - binding->offered > BINDING_RENEW_AFTER) {
+    free(binding->offer);
+    binding->offer = offer;
+    binding->offered = now;
+  }
   binding->asked = false;
   relay_use_release(binding->next);
   binding->next = NULL;
@@ -118,6 +121,11 @@ bool binding_is_ready(const struct binding *binding, struct address *address) {
     return false;
   *address = relay_use_address(binding->current);
   return true;
+}
+
+void binding_check(struct binding *binding) {
+  if (binding->current)
+    relay_use_check(binding->current);
 }
 
 bool binding_wants_renewal(const struct binding *binding, uint64_t now) {

@@ -40,6 +40,8 @@ void binding_release(struct binding *binding);
 bool binding_is_asking(const struct binding *binding);
 /* True: bound, at *address. */
 bool binding_is_ready(const struct binding *binding, struct address *address);
+/* Nothing comes by the relay that is bound: does it still know us? */
+void binding_check(struct binding *binding);
 bool binding_wants_renewal(const struct binding *binding, uint64_t now);
 /* The name of this pair's relay at that address; NULL: none is there. */
 const char *binding_name_at(const struct binding *binding, const struct address *remote);

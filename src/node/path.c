@@ -161,6 +161,9 @@ static bool take_step(struct peer *peer) {
   case PATH_PROBE:
     link_probe(peer->link);
     return false;
+  case PATH_CHECK_RELAY:
+    binding_check(&peer->binding);
+    return true;
   case PATH_RECONNECT:
     peer_reconnect(peer);
     return false;

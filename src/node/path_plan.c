@@ -68,14 +68,21 @@ static enum path_action step_relayed(struct path_plan *plan, uint64_t now) {
   return PATH_STAY;
 }
 
-/* The peer sends and we only listen: that nothing comes any more may mean that it has nothing to
- * say, or that the path is dead. */
+/* The peer's packets have stopped: that may mean that it has nothing to say, or that the path is
+ * dead. Once for each pause. */
 static bool wants_probe(struct path_plan *plan, uint64_t now, const struct path_signs *signs) {
-  if (signs->received <= signs->sent || signs->received == plan->probed ||
-      now - signs->received < PATH_PROBE_AFTER)
+  if (signs->received == plan->probed || now - signs->received < PATH_PROBE_AFTER)
     return false;
   plan->probed = signs->received;
   return true;
+}
+
+/* The server is in no position to move, but bound at the relay as the client is. */
+static enum path_action step_server(struct path_plan *plan, uint64_t now,
+                                    const struct path_signs *signs, uint64_t limit) {
+  if (signs->silence > limit + PATH_SERVER_PATIENCE)
+    return search(plan, now, false);
+  return signs->relayed && wants_probe(plan, now, signs) ? PATH_CHECK_RELAY : PATH_STAY;
 }
 
 enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
@@ -85,13 +92,19 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
     plan->searches = 0;
     plan->search_at = 0;
     plan->directed = 0;
+    plan->checked = false;
   }
   uint64_t limit = silence_limit(signs);
+  if (signs->relayed && signs->silence > limit && !plan->checked) {
+    plan->checked = true;
+    return PATH_CHECK_RELAY;
+  }
   if (!plan->client)
-    return signs->silence > limit + PATH_SERVER_PATIENCE ? search(plan, now, false) : PATH_STAY;
+    return step_server(plan, now, signs, limit);
   if (signs->silence > limit)
     return step_silent(plan, now, signs);
-  if (wants_probe(plan, now, signs))
+  /* Whoever asks and is not answered hears the silence. */
+  if (signs->received > signs->sent && wants_probe(plan, now, signs))
     return PATH_PROBE;
   return signs->relayed ? step_relayed(plan, now) : PATH_STAY;
 }
@@ -153,6 +166,8 @@ void path_plan_directed(struct path_plan *plan, uint64_t now) {
 void path_plan_hurry(struct path_plan *plan, uint64_t now) {
   plan->upgrade_rounds = 0;
   plan->upgrade_at = now;
+  plan->searches = 0;
+  plan->search_at = now;
 }
 
 bool path_plan_is_busy(const struct path_plan *plan) {

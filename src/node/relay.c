@@ -410,9 +410,26 @@ void relay_use_release(struct relay_use *use) {
   use_free(use);
 }
 
-static void seen_again(UNUSED struct control *control, UNUSED int code,
-                       UNUSED const control_message *reply, UNUSED const struct error *error,
-                       UNUSED void *context) {
+static void seen(UNUSED struct control *control, UNUSED int code,
+                 UNUSED const control_message *reply, UNUSED const struct error *error,
+                 UNUSED void *context) {
+}
+
+/* Something that the TRS must answer: by a reset, if it has forgotten us. */
+static void speak(struct station *station) {
+  Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
+  control_message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
+  message.observation_request = &request;
+  struct error error = {0};
+  if (control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen, NULL, &error))
+    log_debug(station->relays->config.log, "relay-not-told", "relay=%s error=\"%s\"",
+              station->name, error.message);
+}
+
+void relay_use_check(struct relay_use *use) {
+  if (use->station && use->station->control)
+    speak(use->station);
 }
 
 static bool can_go_on(const struct station *station, const struct host_addresses *addresses) {
@@ -434,15 +451,7 @@ void relays_network_changed(struct relays *relays, const struct host_addresses *
     if (!station->control || !can_go_on(station, addresses))
       continue;
     (void)readdress_client(station->connection, &station->source, addresses);
-    /* Any packet shows where we are now; this one asks for an answer, which moves the TRS. */
-    Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
-    control_message message = CYPHONIC__MESSAGE__INIT;
-    message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
-    message.observation_request = &request;
-    struct error error = {0};
-    if (control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen_again, NULL, &error))
-      log_debug(relays->config.log, "relay-not-told", "relay=%s error=\"%s\"", station->name,
-                error.message);
+    speak(station); /* so that it sees where we are now */
   }
 }
 

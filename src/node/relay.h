@@ -61,6 +61,10 @@ int relays_measure(struct relays *relays, const char *name,
 /* NULL is allowed. */
 void relay_use_release(struct relay_use *use);
 
+/* Its pair hears nothing any more. A TRS that was restarted has forgotten us and says so, which
+ * `lost` tells; one that is gone is missed in the end. */
+void relay_use_check(struct relay_use *use);
+
 /* The host's addresses changed: each TRS is to see it at once. */
 void relays_network_changed(struct relays *relays, const struct host_addresses *addresses);
 /* And so they stay: a TRS to which none of them leads is to be reached anew. */

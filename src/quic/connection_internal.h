@@ -181,7 +181,8 @@ void race_sent(struct quic_connection *connection, const uint8_t *packet, size_t
 
 /* migration.c: after ngtcp2 has been called */
 void migration_settle(struct quic_connection *connection);
-/* Something came by the path in use. */
+/* Something that the peer must answer was sent; something came by the path in use. */
+void connection_begin_wait(struct quic_connection *connection, uint64_t now);
 void connection_end_wait(struct quic_connection *connection, uint64_t now);
 
 /* qlog.c */

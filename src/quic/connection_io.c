@@ -137,7 +137,6 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     connection->answered = true;
     /* A path that was left still brings the server's questions whether it works. */
     if (!elsewhere && number == connection->current_route) {
-      connection->unanswered = 0;
       connection_end_wait(connection, now);
       connection->probe_timeout = 0;
     }
@@ -211,6 +210,9 @@ static int connection_write_packet(struct quic_connection *connection, uint8_t *
     }
     if (size > 0) {
       connection_commit(connection, &path.path, &info, (size_t)size);
+      if (taken > 0) {
+        connection_begin_wait(connection, now);
+      }
       return 1;
     }
     if (size == 0) {

@@ -112,12 +112,7 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
       path_mtu_sent(connection->mtu, connection->next_datagram_id, (size_t)size, now);
       connection->flight_room -= size;
       connection->next_datagram_id++;
-      if (connection->unanswered == 0) {
-        connection->unanswered = now;
-      }
-      if (connection->asked == 0) {
-        connection->asked = now;
-      }
+      connection_begin_wait(connection, now);
       return 0;
     }
     if (size == 0) { /* congestion control: an ACK or the timer brings the flush, which must not be

@@ -93,9 +93,18 @@ static bool has_waited_lately(const struct quic_connection *connection, uint64_t
   return connection->waited_until != 0 && now < connection->waited_until + NANOSECONDS_PER_SECOND;
 }
 
+void connection_begin_wait(struct quic_connection *connection, uint64_t now) {
+  if (connection->unanswered == 0) {
+    connection->unanswered = now;
+  }
+  if (connection->asked == 0) {
+    connection->asked = now;
+  }
+}
+
 void connection_end_wait(struct quic_connection *connection, uint64_t now) {
   uint64_t waited = present_wait(connection, now);
-  connection->asked = 0;
+  connection->unanswered = connection->asked = 0;
   if (waited > 0 && (waited >= connection->waited || !has_waited_lately(connection, now))) {
     connection->waited = waited;
     connection->waited_until = now;

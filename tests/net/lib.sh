@@ -13,6 +13,8 @@
 set -euo pipefail
 shopt -s inherit_errexit
 export LC_ALL=C
+# The packaged programs: the python3 of a version manager takes half a second to start.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 NET_FOLDER=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 STORY=$(basename "$0")

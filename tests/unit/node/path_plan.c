@@ -162,10 +162,55 @@ static void a_server_never_moves(void **state) {
   expect(&scene, PATH_STAY);
   scene.signs.relay_ready = true;
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_STAY);
 }
 
 /* --- silence --- */
+
+static void a_relay_that_brings_nothing_is_checked_once_in_each_silence(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_init(&scene, false, true);
+  fall_silent(&scene, PATH_SILENCE_LIMIT);
+  expect(&scene, PATH_STAY);
+  fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
+  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_STAY);
+  hear(&scene);
+  expect(&scene, PATH_STAY);
+  fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
+  expect(&scene, PATH_CHECK_RELAY);
+}
+
+/* It has answered the last question, and does not know whether there will be another. */
+static void a_server_checks_its_relay_when_the_client_stops(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_init(&scene, false, true);
+  scene.signs.received = scene.signs.sent = scene.now;
+  pass(&scene, PATH_PROBE_AFTER - 1);
+  expect(&scene, PATH_STAY);
+  pass(&scene, 1);
+  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_STAY);
+  scene.signs.relayed = false;
+  scene.signs.received = scene.now;
+  pass(&scene, PATH_PROBE_AFTER);
+  expect(&scene, PATH_STAY); /* a direct path has none */
+}
+
+static void who_may_help_again_is_asked_without_waiting(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_init(&scene, true, false);
+  fall_silent(&scene, SECOND);
+  expect(&scene, PATH_FIND);
+  expect(&scene, PATH_STAY);
+  path_plan_hurry(&scene.plan, scene.now);
+  expect(&scene, PATH_FIND);
+  expect(&scene, PATH_STAY);
+}
 
 static void a_silent_direct_path_is_left_for_the_relay(void **state) {
   (void)state;
@@ -222,6 +267,7 @@ static void a_silent_relay_is_replaced_by_another_or_by_itself(void **state) {
   struct scene scene;
   scene_init(&scene, true, true);
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_FIND_OTHER);
   pass(&scene, PATH_SEARCH_FIRST);
   expect(&scene, PATH_FIND);
@@ -239,6 +285,7 @@ static void a_silence_is_stronger_than_an_address_being_tried(void **state) {
   expect(&scene, PATH_TRY);
   scene.signs.relay_ready = true;
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_TO_RELAY);
   path_plan_moved(&scene.plan, true, scene.now);
   hear(&scene);
@@ -262,6 +309,7 @@ static void silence_that_outlasts_a_direction_asks_for_a_new_connection_once(voi
   struct scene scene;
   scene_init(&scene, true, true);
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_FIND_OTHER);
   path_plan_directed(&scene.plan, scene.now);
   expect(&scene, PATH_STAY);
@@ -381,6 +429,9 @@ int main(void) {
       cmocka_unit_test(new_addresses_are_tried_without_waiting),
       cmocka_unit_test(more_addresses_than_can_be_tried_are_left_out),
       cmocka_unit_test(a_server_never_moves),
+      cmocka_unit_test(a_relay_that_brings_nothing_is_checked_once_in_each_silence),
+      cmocka_unit_test(a_server_checks_its_relay_when_the_client_stops),
+      cmocka_unit_test(who_may_help_again_is_asked_without_waiting),
       cmocka_unit_test(a_silent_direct_path_is_left_for_the_relay),
       cmocka_unit_test(a_slow_path_is_given_three_probe_timeouts),
       cmocka_unit_test(without_a_relay_one_is_looked_for_at_growing_distances),
