@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -42,12 +43,40 @@ static void reply_direction(struct nms_request *request, struct store_device *pe
   control_reply(request->exchange, &message);
 }
 
-/* What a confirmation is of. */
+/* A direction that a node has been told, until it confirms it. */
 struct confirmation {
   struct nms_service *nms;
   int64_t receiver_id, peer_id;
   uint64_t direction_id;
+  char receiver[PKI_NAME_SIZE];
+  bool repeated;
+  size_t size;
+  uint8_t message[]; /* packed */
 };
+
+static void confirmed(struct control *control, int code, const control_message *reply,
+                      const struct error *error, void *context);
+
+/* A node that was killed and came back has registered over a new connection, while the direction
+ * was on its way over the old one. Once: a node that reads none is not worth more. */
+static bool repeat(struct confirmation *confirmation, const struct control *gone) {
+  const struct directory_entry *receiver =
+      directory_by_fqdn(confirmation->nms->directory, confirmation->receiver);
+  if (confirmation->repeated || receiver == NULL || receiver->control == NULL ||
+      receiver->control == gone) {
+    return false;
+  }
+  Cyphonic__Message *message =
+      cyphonic__message__unpack(NULL, confirmation->size, confirmation->message);
+  struct error error = {0};
+  confirmation->repeated = true;
+  int code = message == NULL
+                 ? ERROR_NO_MEMORY
+                 : control_request(receiver->control, message, CONFIRMATION_MILLISECONDS, confirmed,
+                                   confirmation, &error);
+  cyphonic__message__free_unpacked(message, NULL);
+  return code == 0;
+}
 
 /* Beyond ending the time in which a direction is under way nothing hangs on it: a node that did not
  * get the direction asks again. */
@@ -64,6 +93,9 @@ static void confirmed(struct control *control, int code, const control_message *
                                                                    : &pair->responder_confirmed;
       *flag = true;
     }
+  } else if (code == ERROR_CLOSED && repeat(confirmation, control)) {
+    log_debug(nms->config.log, "direction-repeated", "device=%s", confirmation->receiver);
+    return;
   } else {
     log_debug(nms->config.log, "direction-unconfirmed", "cause=\"%s\"", error->message);
   }
@@ -73,14 +105,18 @@ static void confirmed(struct control *control, int code, const control_message *
 static int send_route(struct nms_service *nms, const struct pair *pair,
                       const struct directory_entry *receiver, const struct directory_entry *peer,
                       const Cyphonic__Message *message, struct error *error) {
-  struct confirmation *confirmation = malloc(sizeof(*confirmation));
+  size_t size = cyphonic__message__get_packed_size(message);
+  struct confirmation *confirmation = malloc(sizeof(*confirmation) + size);
   if (confirmation == NULL) {
     return error_set(error, ERROR_NO_MEMORY, "out of memory for a direction");
   }
   *confirmation = (struct confirmation){.nms = nms,
                                         .receiver_id = receiver->device_id,
                                         .peer_id = peer->device_id,
-                                        .direction_id = pair->direction_id};
+                                        .direction_id = pair->direction_id,
+                                        .size = size};
+  snprintf(confirmation->receiver, sizeof(confirmation->receiver), "%s", receiver->fqdn);
+  cyphonic__message__pack(message, confirmation->message);
   int code = control_request(receiver->control, message, CONFIRMATION_MILLISECONDS, confirmed,
                              confirmation, error);
   if (code != 0) {

@@ -131,7 +131,8 @@ void nms_answer_observation(struct nms_request *request) {
     refuse_memory(request);
     return;
   }
-  Cyphonic__Endpoint endpoint = nms_message_endpoint(&observed);
+  struct address heard_from = quic_connection_heard_from(request->client->connection);
+  Cyphonic__Endpoint endpoint = nms_message_endpoint(&heard_from);
   Cyphonic__ObservationResponse response = CYPHONIC__OBSERVATION_RESPONSE__INIT;
   response.observed = &endpoint;
   response.observation_port = nms_observation_port(request->nms);

@@ -1,5 +1,5 @@
-/* Packets that wait for a tunnel to come up: few, and not for long, since who sent them tries again
- * anyway. Pure. */
+/* Packets that wait for a tunnel to come up: not for long, since who sent them tries again anyway.
+ * Pure. */
 #ifndef CYPHONIC_NODE_HOLD_QUEUE_H
 #define CYPHONIC_NODE_HOLD_QUEUE_H
 
@@ -9,22 +9,18 @@
 #include "base/span.h"
 
 enum {
-  HOLD_QUEUE_PACKETS = 16,      /* a TCP start or a burst of pings; the oldest gives way */
+  /* Half a second of a voice call in both directions; the oldest give way. */
+  HOLD_QUEUE_PACKETS = 128,
+  HOLD_QUEUE_BYTES = 131072,
   HOLD_QUEUE_PACKET_MAX = 9216, /* bytes; larger ones are dropped */
 };
 /* Nanoseconds: a TCP SYN is sent again after one second, a DNS query after two at the latest. */
 #define HOLD_QUEUE_LIFETIME UINT64_C(2000000000)
 
-struct held_packet {
-  uint8_t *data;
-  size_t size;
-  uint64_t held; /* nanoseconds */
-};
-
-/* Zero-initialise; hold_queue_clear at the end. */
+/* Zero-initialise; hold_queue_clear at the end. Empty, it holds no memory. */
 struct hold_queue {
-  struct held_packet packets[HOLD_QUEUE_PACKETS]; /* a ring from `first` */
-  size_t first, count;
+  struct held_packet *first, *last;
+  size_t count, bytes;
   uint64_t dropped;
 };
 

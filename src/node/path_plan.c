@@ -95,7 +95,7 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
     plan->checked = false;
   }
   uint64_t limit = silence_limit(signs);
-  if (signs->relayed && signs->silence > limit && !plan->checked) {
+  if (signs->silence > limit && !plan->checked) {
     plan->checked = true;
     return PATH_CHECK_RELAY;
   }

@@ -31,14 +31,16 @@ struct path_own {
 
 enum path_action {
   PATH_STAY,
-  PATH_ASK_PEER,    /* for its direct addresses; answer by path_plan_answered or _unanswered */
-  PATH_TRY,         /* move to path_plan_candidate if it answers; answer by path_plan_moved */
-  PATH_TO_RELAY,    /* move to the relay at once; answer by path_plan_moved */
-  PATH_FIND,        /* ask NMS for a direction, and the relay that is known */
-  PATH_FIND_OTHER,  /* ask NMS for a direction by another relay than the one in use */
-  PATH_PROBE,       /* say something that the peer must answer */
-  PATH_CHECK_RELAY, /* say something that the relay must answer: it may have been restarted */
-  PATH_RECONNECT,   /* a new connection, as the last direction says */
+  PATH_ASK_PEER,   /* for its direct addresses; answer by path_plan_answered or _unanswered */
+  PATH_TRY,        /* move to path_plan_candidate if it answers; answer by path_plan_moved */
+  PATH_TO_RELAY,   /* move to the relay at once; answer by path_plan_moved */
+  PATH_FIND,       /* ask NMS for a direction, and the relay that is known */
+  PATH_FIND_OTHER, /* ask NMS for a direction by another relay than the one in use */
+  PATH_PROBE,      /* say something that the peer must answer */
+  /* Say something that the relay, if one is bound, must answer: it may have been restarted, or our
+   * NAT, to the relay's packets too. */
+  PATH_CHECK_RELAY,
+  PATH_RECONNECT, /* a new connection, as the last direction says */
 };
 
 enum path_activity {

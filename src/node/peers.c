@@ -403,6 +403,12 @@ static void environment_forget(struct peer *peer, void *owner) {
   remove_peer(owner, peer);
 }
 
+static void restarted(void *context) {
+  struct peers *peers = context;
+  if (!peers->closed && peers->config.restarted)
+    peers->config.restarted(peers->config.context);
+}
+
 static uint64_t idle_timeout(uint64_t tunnel_idle) {
   return tunnel_idle + QUIC_IDLE_FLOOR;
 }
@@ -416,6 +422,8 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .endpoint = config->endpoint,
       .credentials = config->credentials,
       .trust = config->trust,
+      .restarted = restarted,
+      .context = peers,
   };
   struct relays *relays = relays_new(&relays_config);
   if (!peers || !table || !relays) {

@@ -23,6 +23,7 @@ struct peers_config {
   bool (*behind_nat)(int family, void *context);
   void (*own)(struct path_own *own, void *context);   /* fills in zeros */
   void (*deliver)(struct span packet, void *context); /* to the TUN device */
+  void (*restarted)(void *context);                   /* as in relays_config */
   void (*tell)(const struct peer *peer, enum peer_news news,
                void *context); /* who watches; may be NULL */
   void *context;

@@ -18,6 +18,7 @@ struct station {
   struct dial *dial;
   struct quic_connection *connection;
   struct ip_address source; /* from which its packets leave, since the network last changed */
+  struct address observed;  /* as which it sees us; family 0: not known */
   struct control *control;
   struct relay_use *uses;
   uv_timer_t timer; /* runs while nobody uses it */
@@ -50,6 +51,7 @@ struct relays {
 };
 
 static int connect_to(struct station *station, struct error *error);
+static void speak(struct station *station);
 
 /* --- the end of a station --- */
 
@@ -191,6 +193,12 @@ static void send_all(struct station *station) {
   tell_due(station, &fault);
 }
 
+static void tell_restarted(const struct station *station) {
+  const struct relays_config *config = &station->relays->config;
+  if (config->restarted)
+    config->restarted(config->context);
+}
+
 static void on_closed(UNUSED struct quic_connection *connection, const struct quic_close *close,
                       void *context) {
   struct station *station = context;
@@ -206,6 +214,8 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
   struct error error = {0};
   error_set(&error, close->code == ERROR_NONE ? ERROR_CLOSED : close->code, "the relay %s: %s",
             station->name, close->message);
+  if (close->reset)
+    tell_restarted(station);
   log_info(station->relays->config.log, "relay-lost", "relay=%s error=\"%s\"", station->name,
            close->message);
   /* A TRS that was restarted answers the first request over the old connection by a reset. */
@@ -249,10 +259,13 @@ static void dialled(int code, struct quic_connection *connection, const struct e
   station->connection = connection; /* the dial's hold is the connection's now */
   quic_connection_set_handler(connection, &connection_handler, station);
   station->control = control_new(connection, NULL, NULL);
-  if (!station->control)
+  if (!station->control) {
     quic_connection_close(connection, 0, "no memory");
-  else
-    send_all(station);
+    return;
+  }
+  send_all(station);
+  if (station->control && station->relayed)
+    speak(station);
 }
 
 static int connect_to(struct station *station, struct error *error) {
@@ -410,9 +423,19 @@ void relay_use_release(struct relay_use *use) {
   use_free(use);
 }
 
-static void seen(UNUSED struct control *control, UNUSED int code,
-                 UNUSED const control_message *reply, UNUSED const struct error *error,
-                 UNUSED void *context) {
+/* With an error the station may be gone. */
+static void seen(UNUSED struct control *control, int code, const control_message *reply,
+                 UNUSED const struct error *error, void *context) {
+  struct station *station = context;
+  struct address observed;
+  if (code || reply->body_case != CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE ||
+      message_endpoint(reply->observation_response->observed, &observed))
+    return;
+  bool other =
+      ip_address_is_set(&station->observed.ip) && !address_equal(&station->observed, &observed);
+  station->observed = observed;
+  if (other && station->relays)
+    tell_restarted(station);
 }
 
 /* Something that the TRS must answer: by a reset, if it has forgotten us. */
@@ -422,9 +445,9 @@ static void speak(struct station *station) {
   message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
   message.observation_request = &request;
   struct error error = {0};
-  if (control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen, NULL, &error))
-    log_debug(station->relays->config.log, "relay-not-told", "relay=%s error=\"%s\"",
-              station->name, error.message);
+  if (control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen, station, &error))
+    log_debug(station->relays->config.log, "relay-not-told", "relay=%s error=\"%s\"", station->name,
+              error.message);
 }
 
 void relay_use_check(struct relay_use *use) {

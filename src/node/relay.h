@@ -41,6 +41,10 @@ struct relays_config {
   struct quic_endpoint *endpoint;
   const struct pki_credentials *credentials;
   const struct pki_trust *trust;
+  /* A TRS has forgotten us, or sees us under another address than before: it was restarted, or our
+   * NAT. May be NULL. */
+  void (*restarted)(void *context);
+  void *context;
 };
 
 /* NULL without memory. */

@@ -206,6 +206,11 @@ static void deliver(struct span packet, void *context) {
     plane_deliver(run->plane, packet);
 }
 
+static void restarted(void *context) {
+  struct run *run = context;
+  session_check(run->session);
+}
+
 static void peer_told(const struct peer *peer, enum peer_news news, void *context) {
   struct run *run = context;
   run->handler->peer(peer, news, run->context);
@@ -257,6 +262,7 @@ static int peers_make(struct run *run, struct error *error) {
       .behind_nat = behind_nat,
       .own = own,
       .deliver = deliver,
+      .restarted = restarted,
       .tell = peer_told,
       .context = run,
   };

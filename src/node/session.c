@@ -7,10 +7,11 @@
 #include "node/cloud.h"
 #include "node/errand.h"
 #include "node/message.h"
+#include "node/questions.h"
 #include "node/readdress.h"
 
 enum {
-  ASK_TIMEOUT = 5000, /* milliseconds for NMS's answers: all are made from memory */
+  ASK_TIMEOUT = QUESTION_TIMEOUT, /* milliseconds */
   /* Milliseconds for AS alone, after which a known NMS is tried beside it: AS may be away. */
   LOGIN_HEAD_START = 1500,
   LOGIN_EVERY = 4, /* rounds of failed attempts at NMS after which AS is asked for another */
@@ -25,6 +26,7 @@ struct session {
   void *context;
   struct login *login;
   struct cloud *nms;
+  struct questions *questions;
   struct ip_address source; /* from which packets to NMS leave, since the network last changed */
   uv_timer_t head_start;    /* of the login */
   struct errand *observation;
@@ -299,6 +301,7 @@ static void registration_answered(UNUSED struct control *control, int code,
   observe_other(session);
   if (quic_connection_remote(cloud_connection(session->nms)).ip.family == 4)
     look_elsewhere(session); /* otherwise when it is known how NMS sees us over IPv4 */
+  questions_resume(session->questions, cloud_control(session->nms));
   session->handler->registered(&registration, session->context);
 }
 
@@ -453,7 +456,10 @@ int session_new(const struct session_config *config, const struct session_handle
                        &session->login, error);
   if (!code)
     code = cloud_new(&target, &nms_handler, session, &session->nms, error);
+  if (!code && !(session->questions = questions_new(config->target.loop)))
+    code = error_set(error, ERROR_NO_MEMORY, "no memory for questions to NMS");
   if (code) {
+    cloud_close(session->nms);
     login_close(session->login);
     free(session);
     return code;
@@ -473,6 +479,7 @@ void session_close(struct session *session) {
     return;
   login_close(session->login);
   cloud_close(session->nms);
+  questions_close(session->questions);
   if (session->observation)
     errand_cancel(session->observation);
   look_end(session);
@@ -489,6 +496,28 @@ static bool can_go_on(struct session *session, const struct host_addresses *addr
   const struct quic_connection *connection = cloud_connection(session->nms);
   return connection &&
          host_addresses_have_family(addresses, quic_connection_remote(connection).ip.family);
+}
+
+static void checked(UNUSED struct control *control, int code, const control_message *reply,
+                    UNUSED const struct error *error, void *context) {
+  struct session *session = context;
+  struct address observed;
+  if (!code && session->state == NMS_REGISTERED &&
+      reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
+      !message_endpoint(reply->observation_response->observed, &observed) &&
+      !address_equal(&observed, &session->observed[slot(observed.ip.family)]))
+    register_now(session);
+}
+
+void session_check(struct session *session) {
+  Cyphonic__ObservationRequest request;
+  control_message message;
+  struct error error = {0};
+  if (session->state != NMS_REGISTERED)
+    return;
+  request_observation(&message, &request);
+  if (control_request(cloud_control(session->nms), &message, ASK_TIMEOUT, checked, session, &error))
+    log_debug(session->config.target.log, "observation-skipped", "error=\"%s\"", error.message);
 }
 
 void session_network_settled(struct session *session, const struct host_addresses *addresses) {
@@ -545,8 +574,8 @@ int session_ask(struct session *session, const control_message *message,
   if (!session->usable)
     return error_set(error, ERROR_UNREACHABLE, "NMS is not connected%s%s",
                      session->failure.message[0] != '\0' ? ": " : "", session->failure.message);
-  return control_request(cloud_control(session->nms), message, ASK_TIMEOUT, callback, context,
-                         error);
+  return questions_ask(session->questions, cloud_control(session->nms), message, callback, context,
+                       error);
 }
 
 bool session_is_registered(const struct session *session) {

@@ -57,6 +57,10 @@ void session_network_changed(struct session *session, const struct host_addresse
 /* And so it stays: a connection to which none of these addresses leads is made anew. */
 void session_network_settled(struct session *session, const struct host_addresses *addresses);
 
+/* Something else was restarted: does NMS still know us, and under the address that it sees? It is
+ * told anew if not. */
+void session_check(struct session *session);
+
 /* The TRSs of this network, as NMS last told; borrowed until the next registration. */
 const struct relay_list *session_relays(const struct session *session);
 /* What was found out about them; NMS is told, if it is anything new. */

@@ -331,6 +331,11 @@ struct address quic_connection_remote(const struct quic_connection *connection) 
   return route == NULL ? (struct address){0} : route->remote;
 }
 
+struct address quic_connection_heard_from(const struct quic_connection *connection) {
+  return connection->receiving != NULL ? connection->receiving->remote
+                                       : quic_connection_remote(connection);
+}
+
 bool quic_connection_validated_path(const struct quic_connection *connection,
                                     struct address *remote, struct ip_address *local) {
   *remote = connection->validated_remote;

@@ -62,7 +62,8 @@ struct quic_connection {
   int64_t flight_room;     /* bytes that may be sent before it is looked at what is under way */
   unsigned unacknowledged; /* packets with datagrams since we sent one */
   struct path_mtu *mtu;    /* of a connection with datagrams, once it has sent one */
-  uint64_t time;           /* the latest that ngtcp2 was told: for it, time may not go back */
+  const struct udp_packet *receiving; /* while it is processed */
+  uint64_t time;                /* the latest that ngtcp2 was told: for it, time may not go back */
   struct connection_race *race; /* a client's, during the handshake */
   bool answered;                /* somebody has answered: no more candidates */
   uint16_t moving;              /* number of the route that a migration tries; 0: none */

@@ -128,8 +128,10 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
   connection->received_bytes += packet->size;
   uint64_t datagrams = connection->received_datagrams, news = connection->news;
   connection->in_library = true;
+  connection->receiving = packet;
   int status =
       ngtcp2_conn_read_pkt(connection->conn, &path.path, &info, packet->data, packet->size, now);
+  connection->receiving = NULL;
   connection->in_library = false;
   if (status != 0) {
     connection_fail(connection, status);

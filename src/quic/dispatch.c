@@ -87,17 +87,11 @@ static void send_invalid_token(struct quic_endpoint *endpoint, const struct udp_
 
 static void send_stateless_reset(struct quic_endpoint *endpoint, const struct udp_packet *packet,
                                  const ngtcp2_version_cid *ids, uint64_t now) {
-  uint64_t second = now / NANOSECONDS_PER_SECOND;
-  if (second != endpoint->reset_second) {
-    endpoint->reset_second = second;
-    endpoint->reset_count = 0;
-  }
   uint8_t *slot = transmit_slot(&endpoint->transmit);
   if (packet->size <= STATELESS_RESET_MIN || slot == NULL ||
-      endpoint->reset_count >= STATELESS_RESETS_PER_SECOND) {
+      !reset_limit_allows(&endpoint->resets, ids->dcid, ids->dcidlen, now)) {
     return;
   }
-  endpoint->reset_count++;
   ngtcp2_cid id;
   ngtcp2_cid_init(&id, ids->dcid, ids->dcidlen);
   uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN];

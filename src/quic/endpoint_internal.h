@@ -8,6 +8,7 @@
 #include "quic/cid_table.h"
 #include "quic/limits.h"
 #include "quic/quic.h"
+#include "quic/reset_limit.h"
 #include "quic/send_report.h"
 #include "quic/timer.h"
 #include "quic/transmit.h"
@@ -51,8 +52,7 @@ struct quic_endpoint {
   struct quic_connection *ready_first; /* to be flushed, in order */
   struct quic_connection **ready_last; /* where the next is linked */
   struct quic_endpoint_counters counters;
-  uint64_t reset_second; /* the second that reset_count counts */
-  uint32_t reset_count;
+  struct reset_limit resets;
 
   bool closing;
   unsigned open_handles; /* uv handles still to close */

@@ -240,6 +240,9 @@ const struct pki_identity *quic_connection_peer(const struct quic_connection *co
 const char *quic_connection_alpn(const struct quic_connection *connection);
 /* Where packets to the peer go at present. */
 struct address quic_connection_remote(const struct quic_connection *connection);
+/* Inside a callback for what came in a packet: where that packet came from, which may be elsewhere
+ * and is not validated; so nobody but the peer may be told. Otherwise as quic_connection_remote. */
+struct address quic_connection_heard_from(const struct quic_connection *connection);
 /* Server: the last path on which the peer has shown that it hears us (RFC 9000 section 8), which
  * the present one may be about to do; false: none yet. To be used where others are sent packets on
  * a peer's word. */

@@ -128,7 +128,7 @@ static void answer_relay(struct client *client, struct control_exchange *exchang
 }
 
 static void answer_observation(struct client *client, struct control_exchange *exchange) {
-  struct address remote = quic_connection_remote(client->connection);
+  struct address remote = quic_connection_heard_from(client->connection);
   Cyphonic__Endpoint observed = CYPHONIC__ENDPOINT__INIT;
   observed.ip.data = remote.ip.bytes;
   observed.ip.len = ip_address_size(&remote.ip);

@@ -121,3 +121,14 @@ lan() {
 carrier() {
   lan "$1" "$2" "${3:-port-restricted}" 100.64.0.0/24
 }
+
+# rebind ROUTER: its NAT forgets all it knows, as after a restart; what it gives next is another port
+# where the kind of NAT chooses at random
+rebind() {
+  local map
+  for map in inside outside contacted; do
+    on "$1" nft flush map ip nat "$map" 2>/dev/null || on "$1" nft flush set ip nat "$map" 2>/dev/null ||
+      true
+  done
+  on "$1" conntrack -F >/dev/null 2>&1 || fail "the NAT of $1 cannot be made to forget"
+}

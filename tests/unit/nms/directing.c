@@ -26,6 +26,34 @@ static void two_nodes_that_ask_at_once_get_one_direction(void **state) {
   leave(&bob);
 }
 
+/* Killed and started again: NMS does not know yet that nobody reads the first connection. */
+static void a_node_that_comes_back_is_told_what_it_missed(void **state) {
+  struct cloud *cloud = *state;
+  struct present alice, bob;
+  arrive(cloud, "alice", "127.0.0.1", &alice);
+  arrive(cloud, "bob", "127.0.0.1", &bob);
+  bob.session.withholds = true;
+  uint64_t id = direct(&alice, &bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__DIRECTED);
+  await_directions(&alice, &bob);
+  struct session again;
+  session_open(&bob.member, NMS_ALPN, PKI_NMS, &again);
+  again.withholds = true;
+  register_as(&again, "127.0.0.1");
+  cloud_wait(cloud, &again.directed);
+  assert_int_equal(again.directions, 1);
+  assert_int_equal(again.direction->route_direction->direction_id, id);
+  /* Once. */
+  struct session third;
+  session_open(&bob.member, NMS_ALPN, PKI_NMS, &third);
+  register_as(&third, "127.0.0.1");
+  register_as(&third, "127.0.0.1");
+  assert_int_equal(third.directions, 0);
+  session_close(&third);
+  session_close(&again);
+  leave(&alice);
+  leave(&bob);
+}
+
 static void who_has_the_direction_and_asks_again_gets_another(void **state) {
   struct cloud *cloud = *state;
   struct present alice, bob;
@@ -306,6 +334,7 @@ static void directions_to_nobody_and_to_oneself_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(two_nodes_that_ask_at_once_get_one_direction),
+      TEST(a_node_that_comes_back_is_told_what_it_missed),
       TEST(who_has_the_direction_and_asks_again_gets_another),
       TEST(a_node_that_moved_gets_a_new_direction),
       TEST(two_nodes_behind_nats_need_a_relay),

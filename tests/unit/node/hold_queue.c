@@ -12,7 +12,7 @@
 
 struct taken {
   size_t count;
-  uint8_t first[64];
+  uint8_t first[HOLD_QUEUE_PACKETS + 1];
 };
 
 static void take(struct span packet, void *context) {
@@ -49,6 +49,16 @@ static void the_oldest_gives_way_when_full(void **state) {
   hold_queue_drain(&queue, 0, take, &taken);
   assert_int_equal(taken.count, HOLD_QUEUE_PACKETS);
   assert_int_equal(taken.first[0], 3);
+}
+
+static void large_packets_give_way_sooner(void **state) {
+  (void)state;
+  struct hold_queue queue = {0};
+  static uint8_t packet[HOLD_QUEUE_PACKET_MAX];
+  for (unsigned i = 0; i < HOLD_QUEUE_PACKETS; i++)
+    hold_queue_push(&queue, (struct span){.data = packet, .size = sizeof packet}, 0);
+  assert_int_equal(queue.count, HOLD_QUEUE_BYTES / HOLD_QUEUE_PACKET_MAX);
+  hold_queue_clear(&queue);
 }
 
 static void what_waited_too_long_is_not_sent(void **state) {
@@ -104,6 +114,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(packets_leave_in_the_order_they_came),
       cmocka_unit_test(the_oldest_gives_way_when_full),
+      cmocka_unit_test(large_packets_give_way_sooner),
       cmocka_unit_test(what_waited_too_long_is_not_sent),
       cmocka_unit_test(packets_too_large_or_empty_are_not_kept),
       cmocka_unit_test(two_queues_become_one),

@@ -205,6 +205,7 @@ static void who_may_help_again_is_asked_without_waiting(void **state) {
   struct scene scene;
   scene_init(&scene, true, false);
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_FIND);
   expect(&scene, PATH_STAY);
   path_plan_hurry(&scene.plan, scene.now);
@@ -220,6 +221,7 @@ static void a_silent_direct_path_is_left_for_the_relay(void **state) {
   fall_silent(&scene, PATH_SILENCE_LIMIT);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_TO_RELAY);
   scene.signs.relayed = true;
   scene.signs.relay_ready = false;
@@ -241,6 +243,7 @@ static void a_slow_path_is_given_three_probe_timeouts(void **state) {
   fall_silent(&scene, 1200 * MILLISECOND);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, 1201 * MILLISECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_TO_RELAY);
 }
 
@@ -249,6 +252,7 @@ static void without_a_relay_one_is_looked_for_at_growing_distances(void **state)
   struct scene scene;
   scene_init(&scene, true, false);
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   static const unsigned seconds[] = {1, 2, 4, 8, 16, 30, 30};
   for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
     expect(&scene, PATH_FIND);
@@ -259,6 +263,7 @@ static void without_a_relay_one_is_looked_for_at_growing_distances(void **state)
   hear(&scene);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_FIND); /* a new silence begins anew */
 }
 
@@ -299,6 +304,7 @@ static void a_relay_that_cannot_be_gone_to_now_is_gone_to_later(void **state) {
   scene_init(&scene, true, false);
   scene.signs.relay_ready = true;
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_TO_RELAY);
   path_plan_again(&scene.plan);
   expect(&scene, PATH_TO_RELAY);
@@ -328,6 +334,7 @@ static void a_direction_in_good_times_is_no_reason_to_reconnect(void **state) {
   expect(&scene, PATH_STAY);
   pass(&scene, 2 * PATH_RECONNECT_AFTER);
   fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_FIND);
 }
 
@@ -336,6 +343,7 @@ static void a_server_asks_for_help_when_the_client_does_nothing(void **state) {
   struct scene scene;
   scene_init(&scene, false, false);
   fall_silent(&scene, PATH_SILENCE_LIMIT + PATH_SERVER_PATIENCE);
+  expect(&scene, PATH_CHECK_RELAY);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + PATH_SERVER_PATIENCE + 1);
   expect(&scene, PATH_FIND);
