@@ -34,7 +34,7 @@ enum {
   FLIGHT_MAX = 1 << 20,
   TIME_SHARED = 16,     /* packets that share a time stamp within a turn of the loop */
   TRANSMIT_BATCH = 132, /* packets gathered before a system call: three trains of the largest */
-  CLOSED_MAX = 1024, /* connections kept for their late packets; about 2 KiB each */
+  CLOSED_MAX = 1024,    /* connections kept for their late packets; about 2 KiB each */
 };
 
 /* Nanoseconds. */
