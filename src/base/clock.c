@@ -2,10 +2,18 @@
 
 #include <stdio.h>
 
-uint64_t clock_now(void) {
+static uint64_t clock_read(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (uint64_t)now.tv_sec * NANOSECONDS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_now(void) {
+  return clock_read(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_boot(void) {
+  return clock_read(CLOCK_BOOTTIME);
 }
 
 int64_t clock_wall(void) {

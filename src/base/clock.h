@@ -11,6 +11,9 @@
 /* Monotonic nanoseconds, for timers. */
 uint64_t clock_now(void);
 
+/* The same, but counting the time for which the host was asleep. */
+uint64_t clock_boot(void);
+
 /* Seconds since the epoch, for certificates, invitations and records. */
 int64_t clock_wall(void);
 

@@ -81,6 +81,7 @@ static void forget(struct nms_connection *client) {
   if (client->next != NULL) {
     client->next->previous = client->previous;
   }
+  nms_forget_connection(client);
   directory_remove(nms->directory, quic_connection_peer(client->connection)->name, client->control,
                    nms_seconds(client));
   control_free(client->control);
@@ -211,6 +212,7 @@ int nms_service_new(const struct nms_config *config, struct nms_service **out,
     release(nms);
     return code;
   }
+  nms->waking = waking_new(config->endpoint, config->store, config->log);
   *out = nms;
   return 0;
 }
@@ -219,6 +221,8 @@ void nms_service_free(struct nms_service *nms) {
   if (nms == NULL) {
     return;
   }
+  waking_free(nms->waking); /* each is told below */
+  nms->waking = NULL;
   quic_endpoint_withdraw(nms->config.endpoint, NMS_ALPN);
   withdraw_observation(nms);
   while (nms->connections != NULL) {

@@ -13,6 +13,29 @@ static void record(struct nms_service *nms, const struct directory_entry *entry,
   }
 }
 
+/* For the node to be told if this process ends without a word. */
+static void note_connection(struct nms_request *request, int64_t device_id) {
+  struct nms_connection *client = request->client;
+  struct store_connection connection = {.remote = quic_connection_heard_from(client->connection)};
+  _Static_assert(sizeof(connection.id) >= QUIC_CONNECTION_ID_MAX, "any Connection ID fits");
+  connection.id_size = quic_connection_called_by(client->connection, connection.id);
+  if (connection.id_size > 0 && request->nms->waking != NULL) {
+    waking_note(request->nms->waking, device_id, &connection);
+    client->device_id = device_id;
+  }
+}
+
+void nms_forget_connection(struct nms_connection *client) {
+  struct nms_service *nms = client->nms;
+  const struct directory_entry *entry =
+      directory_by_fqdn(nms->directory, quic_connection_peer(client->connection)->name);
+  /* One that was replaced has lost its place to its successor. */
+  if (client->device_id != 0 && nms->waking != NULL && entry != NULL &&
+      entry->control == client->control) {
+    waking_forget(nms->waking, client->device_id);
+  }
+}
+
 static void refuse_memory(struct nms_request *request) {
   struct error error = {0};
   error_set(&error, ERROR_NO_MEMORY, "out of memory for the directory of nodes");
@@ -95,6 +118,7 @@ void nms_answer_registration(struct nms_request *request,
   }
   const struct view_side *side = view_side(&entry->view, observed.ip.family);
   record(nms, entry, observed.ip.family);
+  note_connection(request, entry->device_id);
   log_info(nms->config.log, "registration", "device=%s addresses=%zu nat=%s replaced=%s",
            request->device.name, count, side->behind_nat ? "yes" : "no",
            replaced != NULL ? "yes" : "no");

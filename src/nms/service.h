@@ -7,12 +7,14 @@
 #include "nms/nms.h"
 #include "nms/pair_table.h"
 #include "nms/relay_registry.h"
+#include "nms/waking.h"
 
 struct nms_connection {
   struct nms_service *nms;
   struct quic_connection *connection;
   struct control *control;
   bool observes_only; /* came to the observation port */
+  int64_t device_id;  /* 0: not registered over this connection */
   struct nms_connection *previous, *next;
 };
 
@@ -28,6 +30,7 @@ struct nms_service {
   struct relay_registry *relays;
   struct nms_relay_connection *relay_connections;
   struct log_limit refusals;
+  struct waking *waking; /* NULL without memory, and at the end */
 };
 
 /* A request and what is needed to answer it. */
@@ -60,6 +63,8 @@ void nms_answer_registration(struct nms_request *request,
 void nms_answer_observation(struct nms_request *request);
 /* 0: there is none. */
 uint16_t nms_observation_port(const struct nms_service *nms);
+/* It ends. Before the directory forgets it. */
+void nms_forget_connection(struct nms_connection *client);
 /* The peer of a registered connection is seen from another address (NAT rebinding, migration). */
 void nms_remote_changed(struct nms_connection *client);
 

@@ -112,13 +112,26 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
   speak(peer);
 }
 
-void mobility_peer_spoke(struct peer *peer, const struct address *remote) {
+/* False: not now. */
+static bool follow(struct peer *peer, const struct address *remote) {
   uint64_t now = peer_now(peer);
   char text[ADDRESS_TEXT_SIZE];
   if (peer->mobility.followed != 0 && now - peer->mobility.followed < MOBILITY_FOLLOW_INTERVAL)
-    return;
+    return false;
   peer->mobility.followed = now;
   int code = quic_connection_migrate(link_connection(peer->link), remote, false);
   log_debug(log_of(peer), "peer-spoke-elsewhere", "peer=%s remote=%s followed=%s", peer->entry.fqdn,
             address_text(remote, text), code ? "no" : "yes");
+  return code != ERROR_AGAIN;
+}
+
+void mobility_peer_spoke(struct peer *peer, const struct address *remote) {
+  bool done = follow(peer, remote);
+  peer->mobility.wanted = done ? (struct address){0} : *remote;
+}
+
+void mobility_look(struct peer *peer) {
+  struct address wanted = peer->mobility.wanted;
+  if (wanted.port != 0)
+    mobility_peer_spoke(peer, &wanted);
 }

@@ -34,6 +34,7 @@ struct mobility {
   struct ip_address source; /* from which we send to the peer; family 0: from nowhere */
   struct ip_address before; /* from which we sent last; family 0: not known */
   uint64_t followed;        /* nanoseconds, when we last asked at an address that spoke */
+  struct address wanted;    /* where the peer spoke from when we could not ask; port 0: nowhere */
   struct address remote;    /* the peer's, or a TRS's */
   bool direct;
   unsigned moves;   /* of this tunnel */
@@ -53,5 +54,7 @@ void mobility_heard(struct peer *peer);
 const char *move_kind_name(enum move_kind kind);
 /* As client: the peer spoke from `remote`, where our packets do not go. */
 void mobility_peer_spoke(struct peer *peer, const struct address *remote);
+/* Another move may be possible now: the peer may have said only once where it is. */
+void mobility_look(struct peer *peer);
 
 #endif

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "node/sleep.h"
+
 struct network_watch {
   const struct log *log;
   struct netlink *netlink;
@@ -10,6 +13,7 @@ struct network_watch {
   uv_timer_t gathered, settled;
   unsigned open; /* handles */
   unsigned except;
+  struct sleep sleep;
   const struct network_handler *handler;
   void *context;
 };
@@ -22,6 +26,9 @@ static void settled(uv_timer_t *timer) {
 static void gathered(uv_timer_t *timer) {
   struct network_watch *watch = timer->data;
   uv_timer_start(&watch->settled, settled, NETWORK_CHANGE_SETTLED, 0);
+  uint64_t slept = sleep_since(&watch->sleep, clock_boot(), clock_now()) / NANOSECONDS_PER_SECOND;
+  if (slept > 0)
+    watch->handler->woke(slept, watch->context);
   watch->handler->changed(watch->context);
 }
 
@@ -57,6 +64,7 @@ int network_watch_new(uv_loop_t *loop, const struct log *log, const struct netwo
   watch->log = log;
   watch->handler = handler;
   watch->context = context;
+  watch->sleep = sleep_begin(clock_boot(), clock_now());
   int code = netlink_open(&watch->netlink, error);
   if (code)
     goto no_netlink;

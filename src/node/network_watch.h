@@ -21,6 +21,8 @@ struct network_handler {
   void (*changed)(void *context);
   /* Nothing changed any more for a while after that. */
   void (*settled)(void *context);
+  /* Before `changed`: this host was asleep for so many seconds, after which its network changes. */
+  void (*woke)(uint64_t seconds, void *context);
   /* The interface that is excepted: somebody set it down (`up` false), or up, or took an address
    * from it. */
   void (*own_changed)(bool up, void *context);

@@ -192,6 +192,7 @@ static void look(struct peer *peer) {
   if (binding_wants_renewal(&peer->binding, peer_now(peer)) && peer->path.plan.client &&
       !peer->path.renewing)
     find_relay(peer, false);
+  mobility_look(peer);
   for (int i = 0; i < STEPS_MAX && peer->path.standing && take_step(peer); i++)
     continue;
   if (!peer->path.standing)

@@ -284,13 +284,33 @@ void peer_addresses_settled(struct peer *peer, const struct host_addresses *addr
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
 }
 
+/* The network that we moved to may have a NAT, or none. */
+static void keep_mapping(struct peer *peer) {
+  const struct peer_environment *environment = peer->environment;
+  if (!peer->link || !link_is_client(peer->link))
+    return;
+  struct quic_connection *connection = link_connection(peer->link);
+  int family = quic_connection_remote(connection).ip.family;
+  quic_connection_set_keep_alive(connection,
+                                 attempt_needs_mapping(peer, family) ? environment->keep_alive : 0);
+}
+
 void peer_hurry(struct peer *peer) {
   bool again = peer->again != 0;
   peer->again = 0;
   peer->hold_until = 0;
+  keep_mapping(peer);
   path_addresses_changed(peer); /* as others see them, too */
   if (again)
     peer_want(peer);
+}
+
+void peer_check(struct peer *peer) {
+  if (!peer->link || !link_is_authorised(peer->link))
+    return;
+  path_note_ping(peer);
+  link_probe(peer->link);
+  binding_check(&peer->binding);
 }
 
 void peer_name(struct peer *peer) {

@@ -138,6 +138,9 @@ void peer_addresses_settled(struct peer *peer, const struct host_addresses *addr
 /* NMS is there, and knows our addresses: hold-offs end, and what was cut off is set up again. */
 void peer_hurry(struct peer *peer);
 
+/* Asks the peer and its relay, which answer or have forgotten us. */
+void peer_check(struct peer *peer);
+
 /* NMS told name and addresses (the caller has set the keys). */
 void peer_name(struct peer *peer);
 /* NMS gave no direction. */

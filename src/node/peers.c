@@ -587,6 +587,11 @@ void peers_addresses_settled(struct peers *peers, const struct host_addresses *a
     peer_addresses_settled((struct peer *)entry, addresses);
 }
 
+void peers_check(struct peers *peers) {
+  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
+    peer_check((struct peer *)entry);
+}
+
 void peers_hurry(struct peers *peers) {
   /* Named peers alone are set up again, and those are never forgotten on the way. */
   for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)

@@ -64,6 +64,8 @@ const struct peer *peers_known(struct peers *peers, const char *fqdn,
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses);
 void peers_addresses_settled(struct peers *peers, const struct host_addresses *addresses);
 void peers_hurry(struct peers *peers);
+/* Whether each tunnel, and each connection with a relay, is still there. */
+void peers_check(struct peers *peers);
 
 /* Borrowed: what else is to be had from the relays shares the connections of the peers. */
 struct relays *peers_relays(const struct peers *peers);

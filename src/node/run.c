@@ -86,6 +86,14 @@ static void network_settled(void *context) {
   session_network_settled(run->session, &addresses);
 }
 
+/* What time has ended elsewhere answers by a reset, and is made again. */
+static void woke(uint64_t seconds, void *context) {
+  struct run *run = context;
+  log_info(run->config.node->log, "woke", "asleep=%llus", (unsigned long long)seconds);
+  session_check(run->session);
+  peers_check(run->peers);
+}
+
 static void interface_changed(bool up, void *context) {
   struct run *run = context;
   plane_interface_changed(run->plane, up);
@@ -94,6 +102,7 @@ static void interface_changed(bool up, void *context) {
 static const struct network_handler network_handler = {
     .changed = network_changed,
     .settled = network_settled,
+    .woke = woke,
     .own_changed = interface_changed,
 };
 

@@ -331,6 +331,34 @@ struct address quic_connection_remote(const struct quic_connection *connection) 
   return route == NULL ? (struct address){0} : route->remote;
 }
 
+void quic_connection_set_keep_alive(struct quic_connection *connection, uint64_t nanoseconds) {
+  if (connection->state == CONNECTION_ESTABLISHED) {
+    ngtcp2_conn_set_keep_alive_timeout(connection->conn, nanoseconds);
+    endpoint_mark_ready(connection->endpoint, connection);
+  }
+}
+
+size_t quic_connection_called_by(const struct quic_connection *connection,
+                                 uint8_t id[static QUIC_CONNECTION_ID_MAX]) {
+  const struct udp_packet *packet = connection->receiving;
+  if (packet == NULL || connection->state != CONNECTION_ESTABLISHED) {
+    return 0;
+  }
+  /* Its first packet may come behind the last of the handshake, which bears the same one. */
+  struct reader reader = reader_init(packet->data, packet->size);
+  size_t size = CONNECTION_ID_SIZE;
+  if ((reader_u8(&reader) & 0x80) != 0) {
+    (void)reader_u32(&reader);
+    size = reader_u8(&reader);
+  }
+  struct span dcid = reader_bytes(&reader, size);
+  if (reader.failed || dcid.size > QUIC_CONNECTION_ID_MAX) {
+    return 0;
+  }
+  memcpy(id, dcid.data, dcid.size);
+  return dcid.size;
+}
+
 struct address quic_connection_heard_from(const struct quic_connection *connection) {
   return connection->receiving != NULL ? connection->receiving->remote
                                        : quic_connection_remote(connection);

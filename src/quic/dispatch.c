@@ -85,29 +85,47 @@ static void send_invalid_token(struct quic_endpoint *endpoint, const struct udp_
   }
 }
 
-static void send_stateless_reset(struct quic_endpoint *endpoint, const struct udp_packet *packet,
-                                 const ngtcp2_version_cid *ids, uint64_t now) {
+/* One of `total` bytes. */
+static void write_reset(struct quic_endpoint *endpoint, const struct address *remote,
+                        const struct ip_address *local, const uint8_t *id, size_t id_size,
+                        size_t total) {
   uint8_t *slot = transmit_slot(&endpoint->transmit);
-  if (packet->size <= STATELESS_RESET_MIN || slot == NULL ||
-      !reset_limit_allows(&endpoint->resets, ids->dcid, ids->dcidlen, now)) {
+  if (slot == NULL) {
     return;
   }
-  ngtcp2_cid id;
-  ngtcp2_cid_init(&id, ids->dcid, ids->dcidlen);
+  ngtcp2_cid cid;
+  ngtcp2_cid_init(&cid, id, id_size);
   uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN];
   if (ngtcp2_crypto_generate_stateless_reset_token(token, endpoint->secret,
-                                                   sizeof(endpoint->secret), &id) != 0) {
+                                                   sizeof(endpoint->secret), &cid) != 0) {
     return;
   }
-  size_t total = packet->size - 1 < STATELESS_RESET_MAX ? packet->size - 1 : STATELESS_RESET_MAX;
   uint8_t noise[STATELESS_RESET_MAX];
   size_t noise_size = total - sizeof(token);
   random_bytes(noise, noise_size);
   ngtcp2_ssize size =
       ngtcp2_pkt_write_stateless_reset(slot, UDP_PAYLOAD_MAX, token, noise, noise_size);
   if (size > 0) {
-    send_stateless(endpoint, packet, (size_t)size);
+    transmit_commit(&endpoint->transmit, remote, local, 0, (size_t)size);
     endpoint->counters.stateless_resets++;
+  }
+}
+
+static void send_stateless_reset(struct quic_endpoint *endpoint, const struct udp_packet *packet,
+                                 const ngtcp2_version_cid *ids, uint64_t now) {
+  if (packet->size <= STATELESS_RESET_MIN ||
+      !reset_limit_allows(&endpoint->resets, ids->dcid, ids->dcidlen, now)) {
+    return;
+  }
+  size_t total = packet->size - 1 < STATELESS_RESET_MAX ? packet->size - 1 : STATELESS_RESET_MAX;
+  write_reset(endpoint, &packet->remote, &packet->local, ids->dcid, ids->dcidlen, total);
+}
+
+void quic_endpoint_reset(struct quic_endpoint *endpoint, const struct address *remote,
+                         const uint8_t *id, size_t size) {
+  const struct ip_address any = {0};
+  if (size <= NGTCP2_MAX_CIDLEN) {
+    write_reset(endpoint, remote, &any, id, size, STATELESS_RESET_MAX);
   }
 }
 

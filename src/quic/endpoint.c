@@ -112,6 +112,10 @@ void quic_endpoint_punch(struct quic_endpoint *endpoint, const struct address *r
   transmit_commit(&endpoint->transmit, remote, &any, 0, PUNCH_SIZE);
 }
 
+uv_loop_t *quic_endpoint_loop(const struct quic_endpoint *endpoint) {
+  return endpoint->loop;
+}
+
 /* --- the ready list --- */
 
 void endpoint_mark_ready(struct quic_endpoint *endpoint, struct quic_connection *connection) {

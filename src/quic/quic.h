@@ -170,6 +170,11 @@ void quic_endpoint_set_forwarder(struct quic_endpoint *endpoint,
 /* Sends one small packet that means nothing, so that our NAT and firewall let packets from `remote`
  * in. */
 void quic_endpoint_punch(struct quic_endpoint *endpoint, const struct address *remote);
+uv_loop_t *quic_endpoint_loop(const struct quic_endpoint *endpoint);
+/* Tells whoever is there, by a stateless reset (RFC 9000 section 10.3), that the connection which
+ * it calls by this Connection ID is gone with a process before us, which had the same secret. */
+void quic_endpoint_reset(struct quic_endpoint *endpoint, const struct address *remote,
+                         const uint8_t *id, size_t size);
 
 /* --- connection --- */
 
@@ -211,6 +216,9 @@ int quic_connection_readdress(struct quic_connection *connection) MUST_CHECK;
 int quic_connection_migrate(struct quic_connection *connection, const struct address *remote,
                             bool immediately) MUST_CHECK;
 
+/* As quic_parameters' from now on: the path may lead through a NAT, or no longer. */
+void quic_connection_set_keep_alive(struct quic_connection *connection, uint64_t nanoseconds);
+
 /* A migration is under way, of which `migrated` will tell. */
 bool quic_connection_is_moving(const struct quic_connection *connection);
 
@@ -243,6 +251,11 @@ struct address quic_connection_remote(const struct quic_connection *connection);
 /* Inside a callback for what came in a packet: where that packet came from, which may be elsewhere
  * and is not validated; so nobody but the peer may be told. Otherwise as quic_connection_remote. */
 struct address quic_connection_heard_from(const struct quic_connection *connection);
+/* Server, inside a callback for what came in a packet after the handshake: copies the Connection ID
+ * by which the client addressed it, and returns its size; 0 elsewhere. */
+enum { QUIC_CONNECTION_ID_MAX = 20 };
+size_t quic_connection_called_by(const struct quic_connection *connection,
+                                 uint8_t id[static QUIC_CONNECTION_ID_MAX]);
 /* Server: the last path on which the peer has shown that it hears us (RFC 9000 section 8), which
  * the present one may be about to do; false: none yet. To be used where others are sent packets on
  * a peer's word. */

@@ -64,6 +64,12 @@ static const char *const migrations[] = {
     "  behind_nat INTEGER NOT NULL,"
     "  seen BIGINT NOT NULL,"
     "  PRIMARY KEY (device_id, family));",
+
+    "CREATE TABLE connections ("
+    "  device_id INTEGER PRIMARY KEY REFERENCES devices (id),"
+    "  ip BLOB NOT NULL,"
+    "  port INTEGER NOT NULL,"
+    "  connection_id BLOB NOT NULL);",
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == STORE_SCHEMA_VERSION,

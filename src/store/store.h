@@ -15,7 +15,8 @@
 struct store;
 
 enum {
-  STORE_SCHEMA_VERSION = 1,
+  STORE_SCHEMA_VERSION = 2,
+  STORE_CONNECTION_ID_MAX = 20,
   STORE_BUSY_MILLISECONDS = 5000,
   STORE_NAME_SIZE = 64,
   STORE_TEXT_SIZE = 128
@@ -139,5 +140,23 @@ int store_endpoint_put(struct store *store, int64_t device_id,
 /* family 4 or 6; ERROR_NOT_FOUND if never seen. */
 int store_endpoint_get(struct store *store, int64_t device_id, int family,
                        struct store_endpoint *endpoint, struct error *error) MUST_CHECK;
+
+/* --- connections with NMS --- */
+/* Where a node is, and the Connection ID by which it calls us: all that a stateless reset needs. */
+struct store_connection {
+  struct address remote;
+  uint8_t id[STORE_CONNECTION_ID_MAX];
+  size_t id_size;
+};
+/* One row per device, replaced when it changes. */
+int store_connection_put(struct store *store, int64_t device_id,
+                         const struct store_connection *connection, struct error *error) MUST_CHECK;
+/* Not there: nothing happens. */
+int store_connection_remove(struct store *store, int64_t device_id, struct error *error) MUST_CHECK;
+int store_connections_clear(struct store *store, struct error *error) MUST_CHECK;
+typedef int (*store_connection_visitor)(const struct store_connection *connection, void *context);
+/* Hands out all, and forgets them; if the visitor returns non-zero, returns that and keeps them. */
+int store_connections_take(struct store *store, store_connection_visitor visitor, void *context,
+                           struct error *error) MUST_CHECK;
 
 #endif

@@ -53,8 +53,15 @@ resident_kib() { # NAME
   awk '$1 == "VmRSS:" {print $2}' "/proc/${PID[$1]}/status"
 }
 
+# What the nodes say when a scenario has failed, and all that was said before.
 show_logs() {
-  local log
+  local log socket
+  for socket in "$WORK"/*/socket; do
+    if [ -S "$socket" ]; then
+      printf '\n--- status of %s\n' "$(basename "$(dirname "$socket")")"
+      timeout -k 1 5 "$CYPHONIC" --socket "$socket" --json status | jq -c .
+    fi
+  done
   for log in "$WORK"/logs/*.log; do
     if [ -s "$log" ]; then
       printf '\n--- %s, last lines\n' "$(basename "$log")"

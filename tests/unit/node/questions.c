@@ -14,7 +14,7 @@
 struct nms {
   struct fake_quic quic;
   struct control *node, *service;
-  struct control_exchange *kept;
+  struct control_exchange *kept[2];
   unsigned asked;
 };
 
@@ -29,17 +29,18 @@ static void on_request(struct control *control, struct control_exchange *exchang
   struct nms *nms = context;
   (void)control;
   assert_int_equal(message->body_case, CYPHONIC__MESSAGE__BODY_PING_REQUEST);
-  nms->asked++;
-  nms->kept = exchange;
+  assert_true(nms->asked < sizeof nms->kept / sizeof *nms->kept);
+  nms->kept[nms->asked++] = exchange;
 }
 
+/* To the first question. */
 static void reply(struct nms *nms) {
   Cyphonic__PingResponse pong = CYPHONIC__PING_RESPONSE__INIT;
   control_message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_PING_RESPONSE;
   message.ping_response = &pong;
-  control_reply(nms->kept, &message);
-  nms->kept = NULL;
+  control_reply(nms->kept[0], &message);
+  nms->kept[0] = NULL;
   fake_quic_run(&nms->quic);
 }
 
@@ -66,9 +67,9 @@ static void nms_start(struct nms *nms) {
 
 /* As when its process is killed: the node's end of the connection ends. */
 static void nms_die(struct nms *nms) {
-  if (nms->kept)
-    control_refuse(nms->kept, CYPHONIC__ERROR__CODE__UNAVAILABLE, "dying");
-  nms->kept = NULL;
+  for (size_t i = 0; i < sizeof nms->kept / sizeof *nms->kept; i++)
+    if (nms->kept[i])
+      control_refuse(nms->kept[i], CYPHONIC__ERROR__CODE__UNAVAILABLE, "nobody hears it");
   control_free(nms->service);
   control_free(nms->node);
 }
@@ -110,8 +111,8 @@ static void a_question_whose_connection_is_lost_is_asked_over_the_next(void **st
   struct questions *questions = questions_new(&first.quic.loop);
   ask_ping(questions, &first, &one);
   ask_ping(questions, &first, &two);
-  control_refuse(first.kept, CYPHONIC__ERROR__CODE__NAME_UNKNOWN, "no such name");
-  first.kept = NULL;
+  control_refuse(first.kept[1], CYPHONIC__ERROR__CODE__NAME_UNKNOWN, "no such name");
+  first.kept[1] = NULL;
   fake_quic_run(&first.quic);
   assert_int_equal(two.code, ERROR_NOT_FOUND); /* an answer, if not the wanted one */
   nms_die(&first);

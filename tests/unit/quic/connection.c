@@ -212,9 +212,10 @@ static void closing_tells_the_peer_why(void **state UNUSED) {
 /* --- time --- */
 
 static void an_idle_connection_ends_and_a_keep_alive_keeps_it(void **state UNUSED) {
-  struct pair idle, kept;
+  struct pair idle, kept, kept_later;
   pair_open(&idle);
   pair_open(&kept);
+  pair_open(&kept_later);
   struct quic_target target = tunnel_target(&idle.client, server_port(&idle));
   target.parameters.idle_timeout = SECOND / 2;
   connect_to(idle.client_endpoint, &target, &idle.client);
@@ -222,13 +223,20 @@ static void an_idle_connection_ends_and_a_keep_alive_keeps_it(void **state UNUSE
   target.parameters.idle_timeout = SECOND / 2;
   target.parameters.keep_alive = SECOND / 10;
   connect_to(kept.client_endpoint, &target, &kept.client);
+  target = tunnel_target(&kept_later.client, server_port(&kept_later));
+  target.parameters.idle_timeout = SECOND / 2;
+  connect_to(kept_later.client_endpoint, &target, &kept_later.client);
   world_run_until(&world, both_established, &kept);
+  world_run_until(&world, both_established, &kept_later);
+  quic_connection_set_keep_alive(kept_later.client.connection, SECOND / 10);
   world_run_until(&world, both_closed, &idle);
   assert_int_equal(idle.client.close.code, ERROR_TIMEOUT);
   assert_non_null(strstr(idle.client.close.message, "silent"));
   assert_false(kept.client.closed);
+  assert_false(kept_later.client.closed);
   pair_close(&idle);
   pair_close(&kept);
+  pair_close(&kept_later);
 }
 
 static void a_server_that_does_not_answer_is_given_up(void **state UNUSED) {

@@ -33,7 +33,7 @@ static void a_newer_schema_is_refused_with_both_versions(void **state) {
   struct error error = {0};
   struct store *store;
   must_fail(store_open(place->path, false, &store, &error), ERROR_DATABASE, &error,
-            "schema version 4711, this program knows up to 1");
+            "schema version 4711, this program knows up to 2");
   assert_null(store);
   must_fail(store_open(place->path, true, &store, &error), ERROR_DATABASE, &error, "4711");
   assert_int_equal(version_of(place), 4711);
