@@ -71,8 +71,10 @@ void mobility_path_changed(struct peer *peer) {
   bool same = !route && address_equal(&remote, &mobility->remote);
   mobility->remote = remote;
   mobility->direct = direct;
-  if (!same)
-    move_begin(peer, &move);
+  if (same)
+    return;
+  mobility->wanted = (struct address){0};
+  move_begin(peer, &move);
 }
 
 /* The peer follows whoever speaks as we do; a server's packets may be lost until the client has
@@ -105,6 +107,9 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
     mobility->before = before;
   bool moved = client ? readdress_client(connection, &mobility->source, addresses)
                       : readdress_server(connection, addresses);
+  /* What was said of it may have been refused for want of an address, which has come by now. */
+  if (!moved && mobility->last.pending)
+    speak(peer);
   if (!moved)
     return;
   struct move move = {.kind = MOVE_OWN_ADDRESS, .pending = true, .from.ip = mobility->before};

@@ -114,6 +114,9 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
   json_object_set_new(object, "rtt_ms",
                       path.smoothed_rtt > 0 ? json_real((double)path.smoothed_rtt / 1e6)
                                             : json_null());
+  json_object_set_new(object, "congestion_window", count(path.congestion_window));
+  json_object_set_new(object, "in_flight", count(path.in_flight));
+  json_object_set_new(object, "lost_packets", count(path.lost_packets));
   json_object_set_new(object, "sent_bytes", count(tunnel.sent_bytes));
   json_object_set_new(object, "received_bytes", count(tunnel.received_bytes));
   json_object_set_new(object, "sent_packets", count(tunnel.sent_packets));
@@ -129,10 +132,12 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
 }
 
 static void add_no_tunnel(json_t *object) {
-  static const char *const members[] = {
-      "remote",         "reason",       "last_change",      "moves",      "rtt_ms",  "sent_bytes",
-      "received_bytes", "sent_packets", "received_packets", "fragmented", "too_big", "dropped",
-      "established",    "idle_seconds"};
+  static const char *const members[] = {"remote",         "reason",       "last_change",
+                                        "moves",          "rtt_ms",       "congestion_window",
+                                        "in_flight",      "lost_packets", "sent_bytes",
+                                        "received_bytes", "sent_packets", "received_packets",
+                                        "fragmented",     "too_big",      "dropped",
+                                        "established",    "idle_seconds"};
   for (size_t i = 0; i < sizeof members / sizeof *members; i++)
     json_object_set_new(object, members[i], json_null());
 }

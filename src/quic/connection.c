@@ -407,5 +407,6 @@ void quic_connection_counters(const struct quic_connection *connection,
       .smoothed_rtt = info.latest_rtt != 0 ? info.smoothed_rtt : 0,
       .minimum_rtt = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt,
       .congestion_window = info.cwnd,
+      .in_flight = info.bytes_in_flight,
   };
 }

@@ -270,7 +270,8 @@ const struct log *quic_connection_log(const struct quic_connection *connection);
 struct quic_connection_counters {
   uint64_t sent_packets, sent_bytes, received_packets, received_bytes, lost_packets;
   uint64_t smoothed_rtt, minimum_rtt; /* nanoseconds; 0: unknown */
-  uint64_t congestion_window;         /* bytes */
+  uint64_t congestion_window;         /* bytes, and how many of them are under way: */
+  uint64_t in_flight;
 };
 void quic_connection_counters(const struct quic_connection *connection,
                               struct quic_connection_counters *counters);

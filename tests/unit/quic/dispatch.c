@@ -294,6 +294,7 @@ static void an_initial_replayed_after_the_connections_end_is_one_handshake(void 
   struct address server = loopback(server_port(&pair));
   quic_connection_add_candidate(pair.client.connection, &server);
   world_run_until(&world, both_established, &pair);
+  uint64_t closed = clock_now();
   quic_connection_close(pair.client.connection, 0, "done");
   world_run_until(&world, both_closed, &pair);
   struct quic_endpoint_counters before, after;
@@ -301,8 +302,11 @@ static void an_initial_replayed_after_the_connections_end_is_one_handshake(void 
   pair.server.established = false;
   replay(&pair, &stranger, packet, size);
   quic_endpoint_counters(pair.server_endpoint, &after);
-  assert_int_equal(after.half_open, 0); /* what comes this late is nobody's */
-  assert_int_equal(after.sent_packets, before.sent_packets);
+  /* For three probe time-outs, of 26 ms at least, what comes late is nobody's. */
+  if (clock_now() - closed < 75 * NANOSECONDS_PER_MILLISECOND) {
+    assert_int_equal(after.half_open, 0);
+    assert_int_equal(after.sent_packets, before.sent_packets);
+  }
   while (after.half_open == 0) {
     replay(&pair, &stranger, packet, size);
     quic_endpoint_counters(pair.server_endpoint, &after);
