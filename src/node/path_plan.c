@@ -69,7 +69,7 @@ static enum path_action step_relayed(struct path_plan *plan, uint64_t now) {
 }
 
 /* The peer's packets have stopped: that may mean that it has nothing to say, or that the path is
- * dead. Once for each pause. */
+ * dead, our NAT's memory of it gone, say, so that it is for us to speak. Once for each pause. */
 static bool wants_probe(struct path_plan *plan, uint64_t now, const struct path_signs *signs) {
   if (signs->received == plan->probed || now - signs->received < PATH_PROBE_AFTER)
     return false;
@@ -82,7 +82,9 @@ static enum path_action step_server(struct path_plan *plan, uint64_t now,
                                     const struct path_signs *signs, uint64_t limit) {
   if (signs->silence > limit + PATH_SERVER_PATIENCE)
     return search(plan, now, false);
-  return signs->relayed && wants_probe(plan, now, signs) ? PATH_CHECK_RELAY : PATH_STAY;
+  if (!wants_probe(plan, now, signs))
+    return PATH_STAY;
+  return signs->relayed ? PATH_CHECK_RELAY : PATH_PROBE;
 }
 
 enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
@@ -103,8 +105,7 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
     return step_server(plan, now, signs, limit);
   if (signs->silence > limit)
     return step_silent(plan, now, signs);
-  /* Whoever asks and is not answered hears the silence. */
-  if (signs->received > signs->sent && wants_probe(plan, now, signs))
+  if (wants_probe(plan, now, signs))
     return PATH_PROBE;
   return signs->relayed ? step_relayed(plan, now) : PATH_STAY;
 }

@@ -20,7 +20,7 @@ enum { PATH_CANDIDATES_MAX = 16 /* direct addresses tried in one round */ };
 #define PATH_SEARCH_FIRST    UINT64_C(1000000000) /* between two questions to NMS; doubles */
 #define PATH_SEARCH_LIMIT    UINT64_C(30000000000)
 #define PATH_RECONNECT_AFTER UINT64_C(3000000000) /* a direction came, and it is still silent */
-#define PATH_PROBE_AFTER     UINT64_C(500000000)  /* the peer's packets stopped */
+#define PATH_PROBE_AFTER     UINT64_C(500000000)  /* the peer's packets have stopped */
 
 /* Under what addresses this node may be reached, as it knows them itself. */
 struct path_own {

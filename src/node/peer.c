@@ -277,8 +277,10 @@ void peer_addresses_changed(struct peer *peer, const struct host_addresses *addr
 }
 
 void peer_addresses_settled(struct peer *peer, const struct host_addresses *addresses) {
-  /* Without any address there is nowhere to go: it waits for the network to come back. */
-  if (!peer->link || addresses->count == 0 || mobility_can_go_on(peer, addresses))
+  /* Without any address there is nowhere to go: it waits for the network to come back. A server's
+   * client comes by another way, the relay, when it hears nothing. */
+  if (!peer->link || !link_is_client(peer->link) || addresses->count == 0 ||
+      mobility_can_go_on(peer, addresses))
     return;
   peer->again = peer_now(peer);
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");

@@ -197,7 +197,7 @@ static void a_server_checks_its_relay_when_the_client_stops(void **state) {
   scene.signs.relayed = false;
   scene.signs.received = scene.now;
   pass(&scene, PATH_PROBE_AFTER);
-  expect(&scene, PATH_STAY); /* a direct path has none */
+  expect(&scene, PATH_PROBE); /* a direct path has none */
 }
 
 static void who_may_help_again_is_asked_without_waiting(void **state) {
@@ -369,13 +369,23 @@ static void who_only_listens_probes_once_when_the_peer_stops(void **state) {
   expect(&scene, PATH_PROBE);
 }
 
-static void who_has_spoken_last_needs_no_probe(void **state) {
+/* Its last word has been heard, but what comes back may not get through its NAT any more. */
+static void who_has_spoken_last_probes_too(void **state) {
   (void)state;
   struct scene scene;
   scene_init(&scene, true, false);
   scene.signs.received = scene.now;
   pass(&scene, MILLISECOND);
   scene.signs.sent = scene.now;
+  pass(&scene, SECOND);
+  expect(&scene, PATH_PROBE);
+  expect(&scene, PATH_STAY);
+}
+
+static void who_never_heard_anything_probes_nothing(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_init(&scene, true, false);
   pass(&scene, SECOND);
   expect(&scene, PATH_STAY);
 }
@@ -450,7 +460,8 @@ int main(void) {
       cmocka_unit_test(a_direction_in_good_times_is_no_reason_to_reconnect),
       cmocka_unit_test(a_server_asks_for_help_when_the_client_does_nothing),
       cmocka_unit_test(who_only_listens_probes_once_when_the_peer_stops),
-      cmocka_unit_test(who_has_spoken_last_needs_no_probe),
+      cmocka_unit_test(who_has_spoken_last_probes_too),
+      cmocka_unit_test(who_never_heard_anything_probes_nothing),
       cmocka_unit_test(ipv6_goes_before_ipv4_and_private_addresses_last),
       cmocka_unit_test(behind_one_nat_private_addresses_go_first),
       cmocka_unit_test(addresses_that_lead_nowhere_are_dropped),
