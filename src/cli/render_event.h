@@ -5,9 +5,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* "2026-11-24T17:00:00Z  bob.example moved (own address): 192.0.2.10 -> 192.0.2.20, 17 ms" */
+/* "2026-11-24T17:00:00Z  bob.example moved: ", with what render_move says. */
 void render_event(FILE *stream, const json_t *event);
-/* "own address: A -> B, 17 ms without an answer", of a move; without a line's end. */
+/* "this node's address 192.0.2.10 -> 192.0.2.20, 17 ms without an answer"; without a line's end. */
 void render_move(FILE *stream, const json_t *move);
 
 #endif

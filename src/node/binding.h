@@ -28,7 +28,8 @@ struct binding {
 void binding_init(struct binding *binding, struct relays *relays, void *owner);
 void binding_clear(struct binding *binding);
 
-/* NMS's latest offer, taken over; NULL: it offers none. What is bound stays so. */
+/* NMS's latest offer, taken over. NULL: it offers none, and the one before is kept while its grant
+ * holds. What is bound stays so. */
 void binding_offer(struct binding *binding, struct relay_offer *offer, uint64_t now);
 /* Asks for what is offered, unless that was done. ERROR_RELAY: nothing is offered. */
 int binding_ask(struct binding *binding, uint64_t now, struct error *error) MUST_CHECK;

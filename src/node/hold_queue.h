@@ -9,9 +9,9 @@
 #include "base/span.h"
 
 enum {
-  /* Half a second of a voice call in both directions; the oldest give way. */
+  /* A voice call, of 50 packets a second, for as long as packets wait; the oldest give way. */
   HOLD_QUEUE_PACKETS = 128,
-  HOLD_QUEUE_BYTES = 131072,
+  HOLD_QUEUE_BYTES = 131072,    /* whichever is reached first */
   HOLD_QUEUE_PACKET_MAX = 9216, /* bytes; larger ones are dropped */
 };
 /* Nanoseconds: a TCP SYN is sent again after one second, a DNS query after two at the latest. */
