@@ -303,6 +303,7 @@ static void tunnel_answered(UNUSED struct control *control, int code, const cont
     error_set(&fault, ERROR_PROTOCOL, "the peer answered the TunnelRequest with another message");
   if (fault.code == ERROR_NONE) {
     link->confirmed = true;
+    link->handler->confirmed(link, link->context);
     return;
   }
   link->handler->refused(link, &fault, link->context);

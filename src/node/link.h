@@ -37,6 +37,8 @@ struct link_handler {
   void (*established)(struct link *link, void *context);
   /* Server: a TunnelRequest came; it awaits link_grant or link_refuse. */
   void (*requested)(struct link *link, void *context);
+  /* Client: the peer granted the TunnelRequest: link_is_confirmed. */
+  void (*confirmed)(struct link *link, void *context);
   /* Client: the peer refused the TunnelRequest; the link closes by itself. */
   void (*refused)(struct link *link, const struct error *error, void *context);
   /* A packet for the TUN device, from the peer or about one given to link_send. */

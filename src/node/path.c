@@ -30,6 +30,12 @@ static void note_change(struct peer *peer) {
            peer->path.relay[0] != '\0' ? "relay" : "direct");
 }
 
+/* Whoever forgot us, our NAT included, may have forgotten us for others too. */
+static void check_surroundings(struct peer *peer) {
+  binding_check(&peer->binding);
+  peer->environment->check(peer->environment->owner);
+}
+
 /* Which way the packets go now. */
 static void look_where(struct peer *peer) {
   struct path *path = &peer->path;
@@ -40,6 +46,8 @@ static void look_where(struct peer *peer) {
   snprintf(path->relay, sizeof path->relay, "%s", name ? name : "");
   if (!name)
     path->reason[0] = '\0';
+  else
+    check_surroundings(peer); /* a server's client left the direct path */
   note_change(peer);
 }
 
@@ -66,6 +74,7 @@ static struct path_signs signs_of(const struct peer *peer) {
   quic_connection_counters(connection, &counters);
   return (struct path_signs){
       .relayed = binding_name_at(&peer->binding, &remote),
+      .confirmed = link_is_confirmed(peer->link),
       .relay_ready = binding_is_ready(&peer->binding, &relay) && !address_equal(&relay, &remote),
       .silence = link_silence(peer->link, clock_now()),
       .probe_timeout = quic_connection_probe_timeout(connection),
@@ -161,8 +170,8 @@ static bool take_step(struct peer *peer) {
   case PATH_PROBE:
     link_probe(peer->link);
     return false;
-  case PATH_CHECK_RELAY:
-    binding_check(&peer->binding);
+  case PATH_CHECK:
+    check_surroundings(peer);
     return true;
   case PATH_RECONNECT:
     peer_reconnect(peer);
@@ -280,6 +289,11 @@ void path_moved(struct peer *peer) {
   if (peer->path.relay[0] != '\0' && !peer->binding.current && !peer->path.plan.client &&
       binding_ask(&peer->binding, peer_now(peer), &fault))
     log_debug(peer->environment->link->log, "relay-not-asked", "error=\"%s\"", fault.message);
+}
+
+void path_confirmed(struct peer *peer) {
+  if (peer->path.standing)
+    look_soon(peer);
 }
 
 void path_migrated(struct peer *peer, bool success) {

@@ -47,6 +47,7 @@ void path_note_ping(struct peer *peer);
 
 /* Of peer->link. */
 void path_moved(struct peer *peer);
+void path_confirmed(struct peer *peer);
 void path_migrated(struct peer *peer, bool success);
 size_t path_upgrade_asked(struct peer *peer, const struct address *theirs, size_t count,
                           struct address ours[LINK_CANDIDATES_MAX]);

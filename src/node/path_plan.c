@@ -49,10 +49,10 @@ static void rest(struct path_plan *plan, uint64_t now) {
   plan->upgrade_rounds++;
 }
 
-static enum path_action step_relayed(struct path_plan *plan, uint64_t now) {
+static enum path_action step_relayed(struct path_plan *plan, uint64_t now, bool confirmed) {
   switch (plan->activity) {
   case PATH_RESTING:
-    if (now < plan->upgrade_at)
+    if (now < plan->upgrade_at || !confirmed)
       return PATH_STAY;
     plan->activity = PATH_ASKING;
     return PATH_ASK_PEER;
@@ -84,7 +84,7 @@ static enum path_action step_server(struct path_plan *plan, uint64_t now,
     return search(plan, now, false);
   if (!wants_probe(plan, now, signs))
     return PATH_STAY;
-  return signs->relayed ? PATH_CHECK_RELAY : PATH_PROBE;
+  return signs->relayed ? PATH_CHECK : PATH_PROBE;
 }
 
 enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
@@ -99,7 +99,7 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
   uint64_t limit = silence_limit(signs);
   if (signs->silence > limit && !plan->checked) {
     plan->checked = true;
-    return PATH_CHECK_RELAY;
+    return PATH_CHECK;
   }
   if (!plan->client)
     return step_server(plan, now, signs, limit);
@@ -107,19 +107,19 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
     return step_silent(plan, now, signs);
   if (wants_probe(plan, now, signs))
     return PATH_PROBE;
-  return signs->relayed ? step_relayed(plan, now) : PATH_STAY;
+  return signs->relayed ? step_relayed(plan, now, signs->confirmed) : PATH_STAY;
 }
 
 /* --- what came of it --- */
 
 void path_plan_answered(struct path_plan *plan, const struct address *candidates, size_t count,
                         uint64_t now) {
-  if (plan->activity == PATH_TRYING || plan->activity == PATH_FALLING)
-    return;
   plan->count = count < PATH_CANDIDATES_MAX ? count : PATH_CANDIDATES_MAX;
   plan->next = 0;
   for (size_t i = 0; i < plan->count; i++)
     plan->candidates[i] = candidates[i];
+  if (plan->activity == PATH_TRYING || plan->activity == PATH_FALLING)
+    return; /* one move at a time: path_plan_moved takes them up */
   if (plan->count == 0)
     rest(plan, now);
   else
@@ -147,7 +147,10 @@ void path_plan_again(struct path_plan *plan) {
 void path_plan_moved(struct path_plan *plan, bool success, uint64_t now) {
   if (plan->activity == PATH_FALLING) {
     plan->upgrade_rounds = 0; /* the path that was left may come back soon */
-    rest(plan, now);
+    if (plan->count > 0 && plan->next == 0)
+      plan->activity = PATH_CHOOSING; /* told meanwhile */
+    else
+      rest(plan, now);
   } else if (plan->activity == PATH_TRYING && success) {
     plan->activity = PATH_RESTING;
     plan->upgrade_rounds = 0;

@@ -37,9 +37,9 @@ enum path_action {
   PATH_FIND,       /* ask NMS for a direction, and the relay that is known */
   PATH_FIND_OTHER, /* ask NMS for a direction by another relay than the one in use */
   PATH_PROBE,      /* say something that the peer must answer */
-  /* Say something that the relay, if one is bound, must answer: it may have been restarted, or our
-   * NAT, to the relay's packets too. */
-  PATH_CHECK_RELAY,
+  /* Say something that NMS, and the relay, if one is bound, must answer: they may have been
+   * restarted, or our NAT, so that nobody reaches us where we were. */
+  PATH_CHECK,
   PATH_RECONNECT, /* a new connection, as the last direction says */
 };
 
@@ -54,6 +54,7 @@ enum path_activity {
 /* What is seen of the tunnel. Times in nanoseconds of one clock. */
 struct path_signs {
   bool relayed;     /* its packets go to a relay */
+  bool confirmed;   /* the peer takes it for its tunnel to us, and so answers questions */
   bool relay_ready; /* a relay is bound other than the one its packets go to */
   uint64_t silence; /* for how long nothing has come although an answer was due; 0: all is well */
   uint64_t probe_timeout;
@@ -74,7 +75,7 @@ struct path_plan {
   uint64_t directed; /* when a direction came in this silence; 0: none */
   uint64_t arrived;  /* as last seen */
   uint64_t probed;   /* the last packet of the peer's for which we probed */
-  bool checked;      /* the relay, in this silence */
+  bool checked;      /* in this silence */
 };
 
 /* A tunnel stands. */
@@ -86,7 +87,7 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
                                 const struct path_signs *signs);
 
 /* The peer's direct addresses, best first; more than PATH_CANDIDATES_MAX are left out. A new round
- * of tries begins with them, unless the path is being left just now. */
+ * of tries begins with them, after the move that is under way. */
 void path_plan_answered(struct path_plan *plan, const struct address *candidates, size_t count,
                         uint64_t now);
 void path_plan_unanswered(struct path_plan *plan, uint64_t now);

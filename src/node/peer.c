@@ -461,6 +461,11 @@ void peer_link_requested(struct peer *peer, struct link *link) {
     use(peer, link);
 }
 
+void peer_link_confirmed(struct peer *peer, struct link *link) {
+  if (link == peer->link)
+    path_confirmed(peer);
+}
+
 void peer_link_refused(struct peer *peer, struct link *link, const struct error *error) {
   if (link == peer->link)
     peer->failure = *error; /* better words than the end that follows */

@@ -54,8 +54,9 @@ struct peer_environment {
   /* Asks NMS for a direction; answers by peer_refuse, peer_name or peer_direct, now or later. */
   void (*ask)(struct peer *peer, void *owner);
   bool (*behind_nat)(int family, void *owner);
-  void (*own)(struct path_own *own, void *owner);                          /* fills in zeros */
-  void (*deliver)(struct span packet, void *owner);                        /* to the TUN device */
+  void (*own)(struct path_own *own, void *owner);   /* fills in zeros */
+  void (*deliver)(struct span packet, void *owner); /* to the TUN device */
+  void (*check)(void *owner);                       /* as in peers_config, but never NULL */
   void (*tell)(const struct peer *peer, enum peer_news news, void *owner); /* who watches */
   /* Not identified, and nobody wants it any more. The peer is gone afterwards. */
   void (*forget)(struct peer *peer, void *owner);
@@ -160,6 +161,7 @@ void peer_adopt(struct peer *peer, struct link *link);
 /* From the links' handler. */
 void peer_link_established(struct peer *peer, struct link *link);
 void peer_link_requested(struct peer *peer, struct link *link);
+void peer_link_confirmed(struct peer *peer, struct link *link);
 void peer_link_refused(struct peer *peer, struct link *link, const struct error *error);
 void peer_link_received(struct peer *peer, struct link *link, struct span packet);
 void peer_link_moved(struct peer *peer, struct link *link);

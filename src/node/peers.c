@@ -311,6 +311,11 @@ static void on_requested(struct link *link, UNUSED void *context) {
     peer_link_requested(link_owner(link), link);
 }
 
+static void on_confirmed(struct link *link, UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_confirmed(link_owner(link), link);
+}
+
 static void on_refused(struct link *link, const struct error *error, UNUSED void *context) {
   if (link_owner(link))
     peer_link_refused(link_owner(link), link, error);
@@ -366,6 +371,7 @@ static void on_closed(struct link *link, const struct error *error, void *contex
 static const struct link_handler link_handler = {
     .established = on_established,
     .requested = on_requested,
+    .confirmed = on_confirmed,
     .refused = on_refused,
     .received = on_received,
     .moved = on_moved,
@@ -403,10 +409,10 @@ static void environment_forget(struct peer *peer, void *owner) {
   remove_peer(owner, peer);
 }
 
-static void restarted(void *context) {
-  struct peers *peers = context;
-  if (!peers->closed && peers->config.restarted)
-    peers->config.restarted(peers->config.context);
+static void environment_check(void *owner) {
+  struct peers *peers = owner;
+  if (!peers->closed && peers->config.check)
+    peers->config.check(peers->config.context);
 }
 
 static uint64_t idle_timeout(uint64_t tunnel_idle) {
@@ -422,7 +428,7 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .endpoint = config->endpoint,
       .credentials = config->credentials,
       .trust = config->trust,
-      .restarted = restarted,
+      .restarted = environment_check,
       .context = peers,
   };
   struct relays *relays = relays_new(&relays_config);
@@ -458,6 +464,7 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .behind_nat = environment_behind_nat,
       .own = environment_own,
       .deliver = environment_deliver,
+      .check = environment_check,
       .tell = environment_tell,
       .forget = environment_forget,
   };

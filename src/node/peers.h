@@ -23,7 +23,9 @@ struct peers_config {
   bool (*behind_nat)(int family, void *context);
   void (*own)(struct path_own *own, void *context);   /* fills in zeros */
   void (*deliver)(struct span packet, void *context); /* to the TUN device */
-  void (*restarted)(void *context);                   /* as in relays_config */
+  /* Asks NMS whether it still knows us, and where it sees us: there is reason to doubt. May be
+   * NULL. */
+  void (*check)(void *context);
   void (*tell)(const struct peer *peer, enum peer_news news,
                void *context); /* who watches; may be NULL */
   void *context;

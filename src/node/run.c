@@ -215,7 +215,7 @@ static void deliver(struct span packet, void *context) {
     plane_deliver(run->plane, packet);
 }
 
-static void restarted(void *context) {
+static void check(void *context) {
   struct run *run = context;
   session_check(run->session);
 }
@@ -271,7 +271,7 @@ static int peers_make(struct run *run, struct error *error) {
       .behind_nat = behind_nat,
       .own = own,
       .deliver = deliver,
-      .restarted = restarted,
+      .check = check,
       .tell = peer_told,
       .context = run,
   };

@@ -32,6 +32,7 @@ struct session {
   struct errand *observation;
   enum session_nms_state state;
   bool usable; /* this connection has been registered; it stays so while it registers again */
+  bool checking;
   struct error failure;
   unsigned failed_rounds;
   struct host_addresses addresses;  /* of the host, as last told */
@@ -502,6 +503,7 @@ static void checked(UNUSED struct control *control, int code, const control_mess
                     UNUSED const struct error *error, void *context) {
   struct session *session = context;
   struct address observed;
+  session->checking = false;
   if (!code && session->state == NMS_REGISTERED &&
       reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
       !message_endpoint(reply->observation_response->observed, &observed) &&
@@ -513,11 +515,15 @@ void session_check(struct session *session) {
   Cyphonic__ObservationRequest request;
   control_message message;
   struct error error = {0};
-  if (session->state != NMS_REGISTERED)
+  if (session->state != NMS_REGISTERED || session->checking)
     return;
   request_observation(&message, &request);
-  if (control_request(cloud_control(session->nms), &message, ASK_TIMEOUT, checked, session, &error))
-    log_debug(session->config.target.log, "observation-skipped", "error=\"%s\"", error.message);
+  session->checking = true;
+  if (!control_request(cloud_control(session->nms), &message, ASK_TIMEOUT, checked, session,
+                       &error))
+    return;
+  session->checking = false;
+  log_debug(session->config.target.log, "observation-skipped", "error=\"%s\"", error.message);
 }
 
 void session_network_settled(struct session *session, const struct host_addresses *addresses) {

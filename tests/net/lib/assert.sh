@@ -5,7 +5,7 @@ say() {
 }
 
 fail() {
-  printf 'FAILED %s: %s\n' "$STORY" "$*" >&2
+  printf 'FAILED %s: %s\n' "$STORY" "$*" | tee -a "$WORK/failure" >&2
   exit 1
 }
 

@@ -125,10 +125,17 @@ carrier() {
 # rebind ROUTER: its NAT forgets all it knows, as after a restart; what it gives next is another port
 # where the kind of NAT chooses at random
 rebind() {
-  local map
-  for map in inside outside contacted; do
-    on "$1" nft flush map ip nat "$map" 2>/dev/null || on "$1" nft flush set ip nat "$map" 2>/dev/null ||
-      true
-  done
+  local rules
+  # Nothing passes meanwhile: a packet between two of these steps would teach it again.
+  rules='add table ip restart
+    add chain ip restart nothing { type filter hook prerouting priority raw; policy drop; }'
+  if on "$1" nft list map ip nat outside >/dev/null 2>&1; then
+    rules+='
+    flush map ip nat inside
+    flush map ip nat outside
+    flush set ip nat contacted'
+  fi
+  on "$1" nft -f - <<<"$rules" || fail "the NAT of $1 cannot be stopped"
   on "$1" conntrack -F >/dev/null 2>&1 || fail "the NAT of $1 cannot be made to forget"
+  on "$1" nft delete table ip restart || fail "the NAT of $1 cannot be started again"
 }

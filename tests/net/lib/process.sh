@@ -65,7 +65,7 @@ show_logs() {
   for log in "$WORK"/logs/*.log; do
     if [ -s "$log" ]; then
       printf '\n--- %s, last lines\n' "$(basename "$log")"
-      tail -n 60 "$log"
+      grep -v '^so-far=\|bytes from' "$log" | tail -n 40
     fi
   done
   if [ -n "${NET_LOGS:-}" ]; then
@@ -73,4 +73,7 @@ show_logs() {
     cp -r "$WORK/logs/." "$NET_LOGS/$STORY/"
     printf '\nAll logs are in %s\n' "$NET_LOGS/$STORY"
   fi
+  # Once more: a test runner shows only the end of what was said.
+  printf '\n'
+  cat "$WORK/failure" 2>/dev/null
 }

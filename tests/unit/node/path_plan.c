@@ -21,7 +21,7 @@ struct scene {
 static void scene_init(struct scene *scene, bool client, bool relayed) {
   *scene = (struct scene){.now = 1000 * SECOND};
   scene->signs = (struct path_signs){
-      .relayed = relayed, .probe_timeout = 30 * MILLISECOND, .sent = scene->now};
+      .relayed = relayed, .confirmed = true, .probe_timeout = 30 * MILLISECOND, .sent = scene->now};
   path_plan_init(&scene->plan, client, scene->now);
 }
 
@@ -162,7 +162,7 @@ static void a_server_never_moves(void **state) {
   expect(&scene, PATH_STAY);
   scene.signs.relay_ready = true;
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_STAY);
 }
 
@@ -175,12 +175,12 @@ static void a_relay_that_brings_nothing_is_checked_once_in_each_silence(void **s
   fall_silent(&scene, PATH_SILENCE_LIMIT);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_STAY);
   hear(&scene);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
 }
 
 /* It has answered the last question, and does not know whether there will be another. */
@@ -192,7 +192,7 @@ static void a_server_checks_its_relay_when_the_client_stops(void **state) {
   pass(&scene, PATH_PROBE_AFTER - 1);
   expect(&scene, PATH_STAY);
   pass(&scene, 1);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_STAY);
   scene.signs.relayed = false;
   scene.signs.received = scene.now;
@@ -205,7 +205,7 @@ static void who_may_help_again_is_asked_without_waiting(void **state) {
   struct scene scene;
   scene_init(&scene, true, false);
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_FIND);
   expect(&scene, PATH_STAY);
   path_plan_hurry(&scene.plan, scene.now);
@@ -221,7 +221,7 @@ static void a_silent_direct_path_is_left_for_the_relay(void **state) {
   fall_silent(&scene, PATH_SILENCE_LIMIT);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_TO_RELAY);
   scene.signs.relayed = true;
   scene.signs.relay_ready = false;
@@ -243,7 +243,7 @@ static void a_slow_path_is_given_three_probe_timeouts(void **state) {
   fall_silent(&scene, 1200 * MILLISECOND);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, 1201 * MILLISECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_TO_RELAY);
 }
 
@@ -252,7 +252,7 @@ static void without_a_relay_one_is_looked_for_at_growing_distances(void **state)
   struct scene scene;
   scene_init(&scene, true, false);
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   static const unsigned seconds[] = {1, 2, 4, 8, 16, 30, 30};
   for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
     expect(&scene, PATH_FIND);
@@ -263,7 +263,7 @@ static void without_a_relay_one_is_looked_for_at_growing_distances(void **state)
   hear(&scene);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_FIND); /* a new silence begins anew */
 }
 
@@ -272,7 +272,7 @@ static void a_silent_relay_is_replaced_by_another_or_by_itself(void **state) {
   struct scene scene;
   scene_init(&scene, true, true);
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_FIND_OTHER);
   pass(&scene, PATH_SEARCH_FIRST);
   expect(&scene, PATH_FIND);
@@ -290,12 +290,57 @@ static void a_silence_is_stronger_than_an_address_being_tried(void **state) {
   expect(&scene, PATH_TRY);
   scene.signs.relay_ready = true;
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_TO_RELAY);
   path_plan_moved(&scene.plan, true, scene.now);
   hear(&scene);
   scene.signs.relay_ready = false;
   expect(&scene, PATH_STAY);
+}
+
+static void addresses_told_while_the_path_is_being_left_are_tried_then(void **state) {
+  (void)state;
+  struct scene scene;
+  struct address told = remote(7, 443);
+  scene_init(&scene, true, false);
+  scene.signs.relay_ready = true;
+  fall_silent(&scene, SECOND);
+  expect(&scene, PATH_CHECK);
+  expect(&scene, PATH_TO_RELAY);
+  scene.signs.relayed = true;
+  scene.signs.relay_ready = false;
+  path_plan_answered(&scene.plan, &told, 1, scene.now);
+  hear(&scene);
+  expect(&scene, PATH_STAY);
+  path_plan_moved(&scene.plan, true, scene.now);
+  expect(&scene, PATH_TRY);
+  assert_int_equal(path_plan_candidate(&scene.plan)->ip.bytes[3], 7);
+}
+
+static void addresses_told_while_another_is_tried_are_tried_next(void **state) {
+  (void)state;
+  struct scene scene;
+  struct address told = remote(7, 443);
+  scene_init(&scene, true, true);
+  learn_two(&scene);
+  expect(&scene, PATH_TRY);
+  path_plan_answered(&scene.plan, &told, 1, scene.now);
+  expect(&scene, PATH_STAY);
+  path_plan_moved(&scene.plan, false, scene.now);
+  expect(&scene, PATH_TRY);
+  assert_int_equal(path_plan_candidate(&scene.plan)->ip.bytes[3], 7);
+  path_plan_moved(&scene.plan, false, scene.now);
+  expect(&scene, PATH_STAY);
+}
+
+static void a_peer_that_has_not_let_us_in_is_asked_for_no_addresses(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_init(&scene, true, true);
+  scene.signs.confirmed = false;
+  expect(&scene, PATH_STAY);
+  scene.signs.confirmed = true;
+  expect(&scene, PATH_ASK_PEER);
 }
 
 static void a_relay_that_cannot_be_gone_to_now_is_gone_to_later(void **state) {
@@ -304,7 +349,7 @@ static void a_relay_that_cannot_be_gone_to_now_is_gone_to_later(void **state) {
   scene_init(&scene, true, false);
   scene.signs.relay_ready = true;
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_TO_RELAY);
   path_plan_again(&scene.plan);
   expect(&scene, PATH_TO_RELAY);
@@ -315,7 +360,7 @@ static void silence_that_outlasts_a_direction_asks_for_a_new_connection_once(voi
   struct scene scene;
   scene_init(&scene, true, true);
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_FIND_OTHER);
   path_plan_directed(&scene.plan, scene.now);
   expect(&scene, PATH_STAY);
@@ -334,7 +379,7 @@ static void a_direction_in_good_times_is_no_reason_to_reconnect(void **state) {
   expect(&scene, PATH_STAY);
   pass(&scene, 2 * PATH_RECONNECT_AFTER);
   fall_silent(&scene, SECOND);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_FIND);
 }
 
@@ -343,7 +388,7 @@ static void a_server_asks_for_help_when_the_client_does_nothing(void **state) {
   struct scene scene;
   scene_init(&scene, false, false);
   fall_silent(&scene, PATH_SILENCE_LIMIT + PATH_SERVER_PATIENCE);
-  expect(&scene, PATH_CHECK_RELAY);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + PATH_SERVER_PATIENCE + 1);
   expect(&scene, PATH_FIND);
@@ -455,6 +500,9 @@ int main(void) {
       cmocka_unit_test(without_a_relay_one_is_looked_for_at_growing_distances),
       cmocka_unit_test(a_silent_relay_is_replaced_by_another_or_by_itself),
       cmocka_unit_test(a_silence_is_stronger_than_an_address_being_tried),
+      cmocka_unit_test(addresses_told_while_the_path_is_being_left_are_tried_then),
+      cmocka_unit_test(addresses_told_while_another_is_tried_are_tried_next),
+      cmocka_unit_test(a_peer_that_has_not_let_us_in_is_asked_for_no_addresses),
       cmocka_unit_test(a_relay_that_cannot_be_gone_to_now_is_gone_to_later),
       cmocka_unit_test(silence_that_outlasts_a_direction_asks_for_a_new_connection_once),
       cmocka_unit_test(a_direction_in_good_times_is_no_reason_to_reconnect),
