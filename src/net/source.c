@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct ip_address source_towards(const struct address *remote) {
+struct ip_address source_towards(const struct address *remote, unsigned interface) {
   struct address local = {0};
   struct sockaddr_storage storage;
   socklen_t size = address_to_sockaddr(remote, &storage);
@@ -11,7 +11,10 @@ struct ip_address source_towards(const struct address *remote) {
   if (descriptor < 0) {
     return local.ip;
   }
-  if (connect(descriptor, (const struct sockaddr *)&storage, size) == 0) {
+  int index = (int)interface;
+  bool bound = interface == 0 ||
+               setsockopt(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)) == 0;
+  if (bound && connect(descriptor, (const struct sockaddr *)&storage, size) == 0) {
     size = sizeof(storage);
     if (getsockname(descriptor, (struct sockaddr *)&storage, &size) != 0 ||
         address_from_sockaddr((const struct sockaddr *)&storage, &local) != 0) {

@@ -5,7 +5,8 @@
 
 #include "base/address.h"
 
-/* Family 0 if there is no route, or the host is out of sockets. Sends nothing. */
-struct ip_address source_towards(const struct address *remote);
+/* By any interface, or by the one of that index if it is not 0. Family 0 if there is no route, or
+ * the host is out of sockets. Sends nothing. */
+struct ip_address source_towards(const struct address *remote, unsigned interface);
 
 #endif

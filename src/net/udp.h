@@ -25,7 +25,9 @@ enum {
 struct udp_packet {
   struct address remote;
   struct ip_address
-      local;   /* received: the destination; sent: source, family 0 lets the kernel choose */
+      local; /* received: the destination; sent: source, family 0 lets the kernel choose */
+  /* Index. Received: where it arrived; sent: by which it leaves from `local`, 0 asks the routes. */
+  unsigned interface;
   uint8_t ecn; /* the two ECN bits of RFC 3168 */
   const uint8_t *data;
   size_t size;

@@ -26,11 +26,13 @@ static size_t udp_read_control(struct msghdr *header, struct udp_packet *packet)
       memcpy(&info, CMSG_DATA(item), sizeof(info));
       packet->local.family = 4;
       memcpy(packet->local.bytes, &info.ipi_addr, 4);
+      packet->interface = (unsigned)info.ipi_ifindex;
     } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
       struct in6_pktinfo info;
       memcpy(&info, CMSG_DATA(item), sizeof(info));
       packet->local.family = 6;
       memcpy(packet->local.bytes, &info.ipi6_addr, 16);
+      packet->interface = info.ipi6_ifindex;
     } else if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_TOS) {
       packet->ecn = *CMSG_DATA(item) & UDP_ECN_MASK;
     } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_TCLASS) {

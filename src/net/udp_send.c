@@ -33,7 +33,7 @@ static size_t udp_train(const struct udp_packet *packets, size_t count) {
     const struct udp_packet *next = &packets[length];
     if (next->size == 0 || next->size > first->size || bytes + next->size > UDP_TRAIN_BYTES ||
         next->ecn != first->ecn || !address_equal(&next->remote, &first->remote) ||
-        !ip_address_equal(&next->local, &first->local)) {
+        !ip_address_equal(&next->local, &first->local) || next->interface != first->interface) {
       break;
     }
     bytes += next->size;
@@ -68,11 +68,11 @@ static void udp_write_message(struct udp_socket *socket, size_t index, struct io
   header->msg_control = message->control;
   header->msg_controllen = 0;
   if (packets->local.family == 4) {
-    struct in_pktinfo info = {0};
+    struct in_pktinfo info = {.ipi_ifindex = (int)packets->interface};
     memcpy(&info.ipi_spec_dst, packets->local.bytes, 4);
     udp_add_control(header, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
   } else if (packets->local.family == 6) {
-    struct in6_pktinfo info = {0};
+    struct in6_pktinfo info = {.ipi6_ifindex = packets->interface};
     memcpy(&info.ipi6_addr, packets->local.bytes, 16);
     udp_add_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
   }

@@ -83,9 +83,10 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
     wait_then_attempt(cloud);
 }
 
-static void on_migrated(UNUSED struct quic_connection *connection, bool success, void *context) {
+static void on_migrated(UNUSED struct quic_connection *connection, UNUSED bool success,
+                        void *context) {
   struct cloud *cloud = context;
-  if (success && !cloud->closing)
+  if (!cloud->closing)
     cloud->handler->moved(cloud, cloud->context);
 }
 

@@ -13,8 +13,8 @@ struct cloud_handler {
   void (*connected)(struct cloud *cloud, void *context);
   /* It stood and ended; the next attempt follows by itself. */
   void (*lost)(struct cloud *cloud, const struct error *error, void *context);
-  /* It goes on by another path (quic_connection_migrate, quic_connection_readdress), on which the
-   * service has answered. */
+  /* A move (quic_connection_migrate, quic_connection_readdress) is over: it goes on by another
+   * path, on which the service has answered, or not. */
   void (*moved)(struct cloud *cloud, void *context);
   /* No address answered; the next attempt follows by itself. */
   void (*failed)(struct cloud *cloud, const struct error *error, void *context);

@@ -11,8 +11,9 @@ static const struct log *log_of(const struct peer *peer) {
 
 void mobility_begin(struct peer *peer) {
   struct address remote = quic_connection_remote(link_connection(peer->link));
-  peer->mobility = (struct mobility){
-      .source = source_towards(&remote), .remote = remote, .direct = peer->path.relay[0] == '\0'};
+  peer->mobility = (struct mobility){.source = source_towards(&remote, 0),
+                                     .remote = remote,
+                                     .direct = peer->path.relay[0] == '\0'};
 }
 
 const char *move_kind_name(enum move_kind kind) {
@@ -74,6 +75,7 @@ void mobility_path_changed(struct peer *peer) {
   if (same)
     return;
   mobility->wanted = (struct address){0};
+  mobility->trying = false;
   move_begin(peer, &move);
 }
 
@@ -95,18 +97,26 @@ static bool readdress_server(struct quic_connection *connection,
                              const struct host_addresses *addresses) {
   struct ip_address local = quic_connection_local(connection).ip;
   return ip_address_is_set(&local) && !host_addresses_have(addresses, &local) &&
-         quic_connection_readdress(connection) == 0;
+         quic_connection_readdress(connection, false) == 0;
 }
 
 void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
   struct quic_connection *connection = link_connection(peer->link);
   struct mobility *mobility = &peer->mobility;
   bool client = link_is_client(peer->link);
-  struct ip_address before = client ? mobility->source : quic_connection_local(connection).ip;
+  bool chosen = client && !quic_connection_is_holding(connection); /* by the kernel */
+  struct ip_address before = chosen ? mobility->source : quic_connection_local(connection).ip;
   if (ip_address_is_set(&before))
     mobility->before = before;
-  bool moved = client ? readdress_client(connection, &mobility->source, addresses)
-                      : readdress_server(connection, addresses);
+  enum readdress done = READDRESS_NONE;
+  if (client)
+    /* A TRS knows one address of ours at a time, the one that we ask it from. */
+    done = readdress_client(connection, &mobility->source, addresses, mobility->direct);
+  else if (readdress_server(connection, addresses))
+    done = READDRESS_MOVED;
+  bool moved = done == READDRESS_MOVED;
+  if (done != READDRESS_NONE)
+    mobility->trying = !moved;
   /* What was said of it may have been refused for want of an address, which has come by now. */
   if (!moved && mobility->last.pending)
     speak(peer);
@@ -115,6 +125,25 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
   struct move move = {.kind = MOVE_OWN_ADDRESS, .pending = true, .from.ip = mobility->before};
   move_begin(peer, &move);
   speak(peer);
+}
+
+void mobility_migrated(struct peer *peer, bool success) {
+  struct mobility *mobility = &peer->mobility;
+  if (!mobility->trying)
+    return;
+  mobility->trying = false;
+  struct ip_address used = quic_connection_local(link_connection(peer->link)).ip;
+  if (success && !ip_address_equal(&used, &mobility->before)) {
+    struct move move = {.kind = MOVE_OWN_ADDRESS, .from.ip = mobility->before};
+    mobility->stayed = false;
+    move_begin(peer, &move);
+    return;
+  }
+  if (!mobility->stayed)
+    log_info(log_of(peer), "network-unanswered", "peer=%s text=\"%s\"", peer->entry.fqdn,
+             "the route that this host prefers now does not lead there, so the tunnel stays");
+  mobility->stayed = true;
+  peer->environment->look_again(peer->environment->owner);
 }
 
 /* False: not now. */

@@ -33,6 +33,8 @@ struct move {
 struct mobility {
   struct ip_address source; /* from which we send to the peer; family 0: from nowhere */
   struct ip_address before; /* from which we sent last; family 0: not known */
+  bool trying;              /* `source`, while `before` is still good */
+  bool stayed;              /* by `before`, since nobody answered; it has been said */
   uint64_t followed;        /* nanoseconds, when we last asked at an address that spoke */
   struct address wanted;    /* where the peer spoke from when we could not ask; port 0: nowhere */
   struct address remote;    /* the peer's, or a TRS's */
@@ -45,6 +47,8 @@ struct mobility {
 void mobility_begin(struct peer *peer);
 /* These are the host's addresses now. */
 void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses);
+/* As client: a move is over. */
+void mobility_migrated(struct peer *peer, bool success);
 /* Whether the tunnel can go on by this connection: an address of the IP version in use is there. */
 bool mobility_can_go_on(const struct peer *peer, const struct host_addresses *addresses);
 /* Packets go to another address, or by another way. */

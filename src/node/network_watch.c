@@ -10,7 +10,7 @@ struct network_watch {
   struct netlink *netlink;
   struct netlink_monitor *monitor;
   uv_poll_t poll;
-  uv_timer_t gathered, settled;
+  uv_timer_t gathered, settled, again;
   unsigned open; /* handles */
   unsigned except;
   struct sleep sleep;
@@ -78,8 +78,9 @@ int network_watch_new(uv_loop_t *loop, const struct log *log, const struct netwo
   }
   uv_timer_init(loop, &watch->gathered);
   uv_timer_init(loop, &watch->settled);
-  watch->poll.data = watch->gathered.data = watch->settled.data = watch;
-  watch->open = 3;
+  uv_timer_init(loop, &watch->again);
+  watch->poll.data = watch->gathered.data = watch->settled.data = watch->again.data = watch;
+  watch->open = 4;
   uv_poll_start(&watch->poll, UV_READABLE, readable);
   *out = watch;
   return 0;
@@ -98,6 +99,7 @@ void network_watch_close(struct network_watch *watch) {
   uv_close((uv_handle_t *)&watch->poll, handle_closed);
   uv_close((uv_handle_t *)&watch->gathered, handle_closed);
   uv_close((uv_handle_t *)&watch->settled, handle_closed);
+  uv_close((uv_handle_t *)&watch->again, handle_closed);
 }
 
 void network_watch_except(struct network_watch *watch, unsigned interface) {
@@ -106,6 +108,11 @@ void network_watch_except(struct network_watch *watch, unsigned interface) {
 
 unsigned network_watch_excepted(const struct network_watch *watch) {
   return watch->except;
+}
+
+void network_watch_look_again(struct network_watch *watch) {
+  if (!uv_is_active((uv_handle_t *)&watch->again))
+    uv_timer_start(&watch->again, gathered, NETWORK_LOOK_AGAIN, 0);
 }
 
 struct netlink *network_watch_netlink(const struct network_watch *watch) {

@@ -13,6 +13,7 @@ struct network_watch;
 enum {
   NETWORK_CHANGE_GATHERED = 5,  /* milliseconds: an address seldom comes without its route */
   NETWORK_CHANGE_SETTLED = 250, /* what is taken away for good has no successor by then */
+  NETWORK_LOOK_AGAIN = 15000,   /* a captive network opens when its user has agreed to something */
 };
 
 struct network_handler {
@@ -36,6 +37,8 @@ void network_watch_close(struct network_watch *watch);
 /* Changes of our own interface are not news. 0: none. */
 void network_watch_except(struct network_watch *watch, unsigned interface);
 unsigned network_watch_excepted(const struct network_watch *watch);
+/* `changed` comes once more, after NETWORK_LOOK_AGAIN. */
+void network_watch_look_again(struct network_watch *watch);
 /* For reading addresses and setting interfaces up. */
 struct netlink *network_watch_netlink(const struct network_watch *watch);
 

@@ -304,6 +304,7 @@ void path_migrated(struct peer *peer, bool success) {
   look_where(peer);
   if (success)
     mobility_heard(peer);
+  mobility_migrated(peer, success);
   mobility_path_changed(peer);
   path_plan_moved(plan, success, peer_now(peer));
   if (tried && !success && plan->activity == PATH_RESTING)

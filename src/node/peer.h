@@ -57,6 +57,7 @@ struct peer_environment {
   void (*own)(struct path_own *own, void *owner);   /* fills in zeros */
   void (*deliver)(struct span packet, void *owner); /* to the TUN device */
   void (*check)(void *owner);                       /* as in peers_config, but never NULL */
+  void (*look_again)(void *owner);                  /* likewise */
   void (*tell)(const struct peer *peer, enum peer_news news, void *owner); /* who watches */
   /* Not identified, and nobody wants it any more. The peer is gone afterwards. */
   void (*forget)(struct peer *peer, void *owner);

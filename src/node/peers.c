@@ -399,6 +399,12 @@ static void environment_deliver(struct span packet, void *owner) {
   peers->config.deliver(packet, peers->config.context);
 }
 
+static void environment_look_again(void *owner) {
+  struct peers *peers = owner;
+  if (!peers->closed && peers->config.look_again)
+    peers->config.look_again(peers->config.context);
+}
+
 static void environment_tell(const struct peer *peer, enum peer_news news, void *owner) {
   struct peers *peers = owner;
   if (!peers->closed && peers->config.tell)
@@ -465,6 +471,7 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .own = environment_own,
       .deliver = environment_deliver,
       .check = environment_check,
+      .look_again = environment_look_again,
       .tell = environment_tell,
       .forget = environment_forget,
   };

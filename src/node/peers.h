@@ -26,6 +26,9 @@ struct peers_config {
   /* Asks NMS whether it still knows us, and where it sees us: there is reason to doubt. May be
    * NULL. */
   void (*check)(void *context);
+  /* Calls peers_addresses_changed after a while: a network did not answer, and may do so then. May
+   * be NULL. */
+  void (*look_again)(void *context);
   void (*tell)(const struct peer *peer, enum peer_news news,
                void *context); /* who watches; may be NULL */
   void *context;

@@ -473,7 +473,8 @@ void relays_network_changed(struct relays *relays, const struct host_addresses *
   DL_FOREACH2(relays->stations, station, next) {
     if (!station->control || !can_go_on(station, addresses))
       continue;
-    (void)readdress_client(station->connection, &station->source, addresses);
+    /* At once, since what it relays goes where it goes. */
+    (void)readdress_client(station->connection, &station->source, addresses, false);
     speak(station); /* so that it sees where we are now */
   }
 }

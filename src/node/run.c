@@ -220,6 +220,11 @@ static void check(void *context) {
   session_check(run->session);
 }
 
+static void look_again(void *context) {
+  struct run *run = context;
+  network_watch_look_again(run->watch);
+}
+
 static void peer_told(const struct peer *peer, enum peer_news news, void *context) {
   struct run *run = context;
   run->handler->peer(peer, news, run->context);
@@ -272,6 +277,7 @@ static int peers_make(struct run *run, struct error *error) {
       .own = own,
       .deliver = deliver,
       .check = check,
+      .look_again = look_again,
       .tell = peer_told,
       .context = run,
   };

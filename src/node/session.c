@@ -536,15 +536,16 @@ void session_network_changed(struct session *session, const struct host_addresse
   session->addresses = *addresses;
   if (login_view(session->login).state == LOGIN_FAILED)
     login_start(session->login);
-  if (same) {
-    cloud_hurry(session->nms);
-    return;
-  }
   struct quic_connection *connection = cloud_connection(session->nms);
-  if (!connection || session->state == NMS_FAILED) {
+  if (same) {
+    if (connection)
+      (void)readdress_client(connection, &session->source, addresses, true);
+    else
+      cloud_hurry(session->nms);
+  } else if (!connection || session->state == NMS_FAILED) {
     cloud_restart(session->nms);
   } else if (can_go_on(session, addresses)) {
-    (void)readdress_client(connection, &session->source, addresses);
+    (void)readdress_client(connection, &session->source, addresses, true);
     /* If it moves, NMS is to see first where we are: otherwise it takes us for one behind a NAT. */
     if (session->state == NMS_REGISTERED && !quic_connection_is_moving(connection))
       register_now(session);

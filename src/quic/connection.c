@@ -155,12 +155,7 @@ int quic_connect(struct quic_endpoint *endpoint, const struct quic_target *targe
   if (endpoint->closing) {
     return error_set(error, ERROR_CLOSED, "the endpoint is closing");
   }
-  struct ip_address local;
-  if (quic_endpoint_port(endpoint, target->remote.ip.family) == 0) {
-    return error_set(error, ERROR_UNREACHABLE, "cannot reach %s: this host has no IPv%u socket",
-                     text, target->remote.ip.family);
-  }
-  int code = udp_socket_route_check(&target->remote, &local, error);
+  int code = endpoint_check_route(endpoint, &target->remote, error);
   if (code != 0) {
     return code;
   }
@@ -240,6 +235,7 @@ struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
   struct virtual_path path;
   struct route *route = route_table_add(&connection->routes, &packet->remote, 0, now);
   route->local = packet->local;
+  route->interface = packet->interface;
   connection->current_route = route->number;
   route_path(route, &path);
   /* Before ALPN has chosen the service its parameters are not known; the most patient and the most
@@ -317,7 +313,7 @@ const char *quic_connection_alpn(const struct quic_connection *connection) {
   return connection->tls.alpn;
 }
 
-static const struct route *current_route(const struct quic_connection *connection) {
+const struct route *connection_route(const struct quic_connection *connection) {
   for (size_t i = 0; i < ROUTES_MAX; i++) {
     if (connection->routes.slots[i].number == connection->current_route) {
       return &connection->routes.slots[i];
@@ -327,7 +323,7 @@ static const struct route *current_route(const struct quic_connection *connectio
 }
 
 struct address quic_connection_remote(const struct quic_connection *connection) {
-  const struct route *route = current_route(connection);
+  const struct route *route = connection_route(connection);
   return route == NULL ? (struct address){0} : route->remote;
 }
 
@@ -372,7 +368,7 @@ bool quic_connection_validated_path(const struct quic_connection *connection,
 }
 
 struct address quic_connection_local(const struct quic_connection *connection) {
-  const struct route *route = current_route(connection);
+  const struct route *route = connection_route(connection);
   struct address local = {0};
   if (route != NULL && route->local.family != 0) {
     local.ip = route->local;

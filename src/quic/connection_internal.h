@@ -68,6 +68,7 @@ struct quic_connection {
   bool answered;                /* somebody has answered: no more candidates */
   uint16_t moving;              /* number of the route that a migration tries; 0: none */
   enum connection_move moved;
+  uint16_t held; /* number of the route that packets go by while another address of ours is tried */
   uint64_t unanswered; /* nanoseconds, of the first packet that asks for an answer since one came;
                           0: none */
   /* Nanoseconds: since when the peer owes an answer, whatever the path, 0: it does not; and the
@@ -134,6 +135,8 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
 bool connection_write_due(struct quic_connection *connection, uint64_t now);
 /* Writes what there is to send. False when the batch is blocked: it must be flushed again. */
 bool connection_flush(struct quic_connection *connection, uint64_t now);
+/* The route that packets go by, or NULL. */
+const struct route *connection_route(const struct quic_connection *connection);
 /* The peer has shown that it hears us on the route of this number. */
 void connection_validated(struct quic_connection *connection, uint16_t number);
 void connection_expire(struct quic_connection *connection, uint64_t now);

@@ -14,7 +14,7 @@ uint64_t connection_time(struct quic_connection *connection, uint64_t now) {
  * the route leads, so that elsewhere it is heard only when the owner wants to know. */
 static struct route *connection_route_of(struct quic_connection *connection,
                                          const struct udp_packet *packet, uint64_t now) {
-  struct route *route = route_table_find(&connection->routes, &packet->remote);
+  struct route *route = route_table_arrival(&connection->routes, &packet->remote, &packet->local);
   if (route == NULL && endpoint_in_overlay(connection->endpoint, &packet->remote.ip)) {
     return NULL;
   }
@@ -31,7 +31,10 @@ static struct route *connection_route_of(struct quic_connection *connection,
   }
   if (route != NULL) {
     route->heard = now;
-    route->local = packet->local;
+    if (!route->pinned) {
+      route->local = packet->local;
+      route->interface = packet->interface;
+    }
   }
   return route;
 }
@@ -174,14 +177,16 @@ void connection_commit(struct quic_connection *connection, const ngtcp2_path *pa
     return;
   }
   /* A server answers from the address it was asked at; a client lets the kernel choose, which goes
-   * on working when the host's addresses change. */
+   * on working when the host's addresses change, unless it holds on to an address. */
   struct ip_address local = {0};
-  if (!connection->is_client) {
+  if (!connection->is_client || route->pinned) {
     local = route->local;
   }
   struct transmit *transmit = &connection->endpoint->transmit;
   transmit_commit(transmit, &route->remote, &local, info->ecn, size);
-  race_sent(connection, transmit->packets[transmit->count - 1].data, size);
+  struct udp_packet *packet = &transmit->packets[transmit->count - 1];
+  packet->interface = route->pinned ? route->interface : 0;
+  race_sent(connection, packet->data, size);
   connection->sent_packets++;
   connection->sent_bytes += size;
   connection->unacknowledged = 0;

@@ -87,6 +87,23 @@ bool endpoint_in_overlay(const struct quic_endpoint *endpoint, const struct ip_a
   return prefix->length > 0 && ip_prefix_contains(prefix, ip);
 }
 
+int endpoint_check_route(const struct quic_endpoint *endpoint, const struct address *remote,
+                         struct error *error) {
+  char text[ADDRESS_TEXT_SIZE];
+  struct ip_address local;
+  if (quic_endpoint_port(endpoint, remote->ip.family) == 0) {
+    return error_set(error, ERROR_UNREACHABLE, "cannot reach %s: this host has no IPv%u socket",
+                     address_text(remote, text), remote->ip.family);
+  }
+  int code = udp_socket_route_check(remote, &local, error);
+  if (code == 0 && endpoint_in_overlay(endpoint, &local)) {
+    code = error_set(error, ERROR_UNREACHABLE,
+                     "cannot reach %s: this host has no IPv%u address but its virtual one",
+                     address_text(remote, text), remote->ip.family);
+  }
+  return code;
+}
+
 void quic_endpoint_set_forwarder(struct quic_endpoint *endpoint,
                                  const struct quic_forwarder *forwarder) {
   endpoint->forwarder = forwarder == NULL ? (struct quic_forwarder){0} : *forwarder;

@@ -78,6 +78,10 @@ void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t s
 
 /* An address of the overlay: no packet's remote. */
 bool endpoint_in_overlay(const struct quic_endpoint *endpoint, const struct ip_address *ip);
+/* ERROR_UNREACHABLE: packets cannot leave for there, or only from our virtual address, to which
+ * nobody outside the overlay can answer. Sends nothing. */
+int endpoint_check_route(const struct quic_endpoint *endpoint, const struct address *remote,
+                         struct error *error) MUST_CHECK;
 
 /* dispatch.c: one packet from the network. */
 void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,

@@ -1,16 +1,11 @@
 /* A client that moves its connection to another route (RFC 9000 section 9; design 4). */
 #include "base/clock.h"
+#include "net/source.h"
 #include "quic/connection_internal.h"
 
-int quic_connection_migrate(struct quic_connection *connection, const struct address *remote,
-                            bool immediately) {
-  if (!connection->is_client) {
-    return ERROR_INVALID;
-  }
-  if (connection->state != CONNECTION_ESTABLISHED) {
-    return connection->state == CONNECTION_HANDSHAKE ? ERROR_AGAIN : ERROR_CLOSED;
-  }
-  if (connection->in_library || (connection->moving != 0 && !immediately)) {
+static int begin_move(struct quic_connection *connection, const struct address *remote,
+                      bool immediately) {
+  if (connection->in_library) {
     return ERROR_AGAIN;
   }
   uint64_t now = clock_now();
@@ -43,7 +38,55 @@ int quic_connection_migrate(struct quic_connection *connection, const struct add
   return 0;
 }
 
-int quic_connection_readdress(struct quic_connection *connection) {
+/* The trial of another address of ours is over. One that failed leaves us where we were. */
+static void end_trial(struct quic_connection *connection, uint16_t tried, bool stay) {
+  struct route *held = route_table_by_number(&connection->routes, connection->held);
+  struct route *other = route_table_by_number(&connection->routes, tried);
+  connection->held = 0;
+  if (held != NULL) {
+    held->pinned = stay;
+    held->left = !stay;
+  }
+  if (other != NULL && other->number != connection->current_route &&
+      other->number != connection->moving) {
+    other->number = 0;
+  }
+}
+
+int quic_connection_migrate(struct quic_connection *connection, const struct address *remote,
+                            bool immediately) {
+  if (!connection->is_client) {
+    return ERROR_INVALID;
+  }
+  if (connection->state != CONNECTION_ESTABLISHED) {
+    return connection->state == CONNECTION_HANDSHAKE ? ERROR_AGAIN : ERROR_CLOSED;
+  }
+  if (connection->moving != 0 && !immediately) {
+    return ERROR_AGAIN;
+  }
+  uint16_t tried = connection->moving;
+  int code = begin_move(connection, remote, immediately);
+  if (code == 0 && connection->held != 0) {
+    end_trial(connection, tried, false);
+  }
+  return code;
+}
+
+bool quic_connection_can_hold(const struct quic_connection *connection) {
+  const struct route *route = connection_route(connection);
+  if (!connection->is_client || route == NULL || route->local.family == 0) {
+    return false;
+  }
+  struct ip_address source = source_towards(&route->remote, route->interface);
+  return ip_address_equal(&source, &route->local);
+}
+
+bool quic_connection_is_holding(const struct quic_connection *connection) {
+  const struct route *route = connection_route(connection);
+  return route != NULL && route->pinned;
+}
+
+int quic_connection_readdress(struct quic_connection *connection, bool hold) {
   struct route_table *routes = &connection->routes;
   if (connection->state != CONNECTION_ESTABLISHED) {
     return connection->state == CONNECTION_HANDSHAKE ? ERROR_AGAIN : ERROR_CLOSED;
@@ -52,14 +95,21 @@ int quic_connection_readdress(struct quic_connection *connection) {
     route_table_forget_local(routes);
     return 0;
   }
+  struct route *present = route_table_by_number(routes, connection->current_route);
+  if (present == NULL || (hold && connection->moving != 0 && connection->held == 0)) {
+    return ERROR_AGAIN;
+  }
   /* The same remote by a new route, which ngtcp2 sees as a new path. */
-  struct address remote = quic_connection_remote(connection);
-  uint16_t before = connection->current_route;
-  route_table_leave(routes, before);
-  int code = quic_connection_migrate(connection, &remote, true);
-  struct route *route = route_table_by_number(routes, before);
-  if (code != 0 && route != NULL) {
-    route->left = false;
+  struct address remote = present->remote;
+  struct route before = *present;
+  present->left = true;
+  present->pinned = hold;
+  int code = begin_move(connection, &remote, !hold);
+  if (code != 0) {
+    present->left = before.left;
+    present->pinned = before.pinned;
+  } else {
+    connection->held = hold ? before.number : 0;
   }
   return code;
 }
@@ -69,8 +119,12 @@ void migration_settle(struct quic_connection *connection) {
     return;
   }
   bool success = connection->moved == MOVE_DONE;
+  uint16_t tried = connection->moving;
   connection->moving = 0;
   connection->moved = MOVE_UNDECIDED;
+  if (connection->held != 0) {
+    end_trial(connection, tried, !success);
+  }
   if (connection->state == CONNECTION_ESTABLISHED && connection->handler.migrated != NULL) {
     connection->handler.migrated(connection, success, connection->context);
   }

@@ -204,10 +204,15 @@ void quic_connection_add_candidate(struct quic_connection *connection,
 
 /* Our own address towards the peer changed, after `established`. A client's connection goes on from
  * the new one, by a path and a Connection ID of its own and a new congestion state (RFC 9000
- * section 9.4), and `migrated` tells when the peer has answered there. A server's packets leave
- * from where the kernel chooses. Either must speak, so that the peer follows. Returns as
- * quic_connection_migrate. */
-int quic_connection_readdress(struct quic_connection *connection) MUST_CHECK;
+ * section 9.4), and `migrated` tells when the peer has answered there. `hold`: until then packets
+ * go on leaving by the interface and from the address where the peer's arrived last, and for good
+ * if it never answers. A server's packets leave from where the kernel chooses. Without `hold` we
+ * must speak, so that the peer follows. Returns as quic_connection_migrate. */
+int quic_connection_readdress(struct quic_connection *connection, bool hold) MUST_CHECK;
+/* Client: that interface still leads from that address to the peer. */
+bool quic_connection_can_hold(const struct quic_connection *connection);
+/* Client: packets leave from an address that was held, whatever the kernel would choose now. */
+bool quic_connection_is_holding(const struct quic_connection *connection);
 
 /* Client, after `established`: moves the connection to another address of the peer, or to a TRS.
  * `immediately`: at once, because the present path is dead; otherwise only when the new path is

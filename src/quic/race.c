@@ -62,7 +62,7 @@ void quic_connection_add_candidate(struct quic_connection *connection,
   struct connection_race *race = connection->race;
   if (race == NULL || connection->answered || connection->state != CONNECTION_HANDSHAKE ||
       race_has(connection, remote) || race->candidate_count == CANDIDATES_MAX ||
-      quic_endpoint_port(connection->endpoint, remote->ip.family) == 0) {
+      endpoint_check_route(connection->endpoint, remote, NULL) != 0) {
     return;
   }
   race->candidates[race->candidate_count++] = *remote;

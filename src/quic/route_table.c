@@ -13,6 +13,18 @@ struct route *route_table_find(struct route_table *table, const struct address *
   return NULL;
 }
 
+struct route *route_table_arrival(struct route_table *table, const struct address *remote,
+                                  const struct ip_address *local) {
+  for (size_t i = 0; i < ROUTES_MAX; i++) {
+    struct route *route = &table->slots[i];
+    if (route->number != 0 && route->pinned && address_equal(&route->remote, remote) &&
+        ip_address_equal(&route->local, local)) {
+      return route;
+    }
+  }
+  return route_table_find(table, remote);
+}
+
 struct route *route_table_by_number(struct route_table *table, uint16_t number) {
   for (size_t i = 0; number != 0 && i < ROUTES_MAX; i++) {
     if (table->slots[i].number == number) {

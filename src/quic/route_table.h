@@ -22,7 +22,11 @@ struct route {
   bool left;       /* route_table_leave: only for what ngtcp2 still sends there */
   struct address remote;
   struct ip_address local; /* where its packets arrive; family 0: none came yet */
-  uint64_t heard;          /* nanoseconds */
+  unsigned interface;      /* by which */
+  /* Its packets leave from there, whatever the kernel prefers now. Only packets that arrive there
+   * are of this route while there is another to the same remote. */
+  bool pinned;
+  uint64_t heard; /* nanoseconds */
 };
 
 /* Zero-initialise. */
@@ -39,6 +43,9 @@ struct virtual_path {
 
 /* The route to `remote` that is in use, or NULL. */
 struct route *route_table_find(struct route_table *table, const struct address *remote);
+/* The route by which a packet came from `remote` to our address `local`, or NULL. */
+struct route *route_table_arrival(struct route_table *table, const struct address *remote,
+                                  const struct ip_address *local);
 struct route *route_table_by_number(struct route_table *table, uint16_t number);
 /* The route to `remote`, made if there is none; the one longest unheard gives way, but never
  * `keep`. */

@@ -14,8 +14,11 @@
 
 #include "base/error.h"
 #include "namespace.h"
+#include "net/source.h"
 #include "net/udp.h"
 #include "udp_fixture.h"
+
+enum { LOOPBACK = 1 /* its index in every namespace */ };
 
 static void packet_goes_from(const char *from, const char *to) {
   struct udp_socket *sender = udp_opened(from), *receiver = udp_opened(to);
@@ -64,6 +67,40 @@ static void the_source_of_a_packet_can_be_chosen(const char *any, const char *so
   assert_int_equal(received->ecn, 1);
   udp_socket_close(sender);
   udp_socket_close(receiver);
+}
+
+/* By an interface that does not lead there nothing goes. */
+static void the_interface_of_a_packet_can_be_chosen(const char *any, const char *host) {
+  struct udp_socket *sender = udp_opened(any), *receiver = udp_opened(host);
+  struct udp_packet packets[] = {udp_packet_to(host, receiver, "x", 1),
+                                 udp_packet_to(host, receiver, "y", 1)};
+  packets[0].local = packets[1].local = udp_endpoint(host, 0).ip;
+  packets[0].interface = 9999;
+  packets[1].interface = LOOPBACK;
+  udp_send_all(sender, packets, 2);
+  const struct udp_packet *received = udp_receive_one(receiver);
+  assert_memory_equal(received->data, "y", 1);
+  assert_int_equal(received->interface, LOOPBACK);
+  udp_expect_nothing(receiver);
+  struct udp_counters counters;
+  udp_socket_counters(sender, &counters);
+  assert_int_equal(counters.barred, 1);
+  assert_false(counters.segmentation_off);
+  struct address remote = udp_endpoint(host, udp_socket_port(receiver));
+  struct ip_address source = source_towards(&remote, LOOPBACK);
+  assert_true(ip_address_equal(&source, &remote.ip));
+  source = source_towards(&remote, 9999);
+  assert_false(ip_address_is_set(&source));
+  udp_socket_close(sender);
+  udp_socket_close(receiver);
+}
+
+static void the_interface_of_a_packet_can_be_chosen_ipv4(void **state UNUSED) {
+  the_interface_of_a_packet_can_be_chosen("0.0.0.0", "127.0.0.1");
+}
+
+static void the_interface_of_a_packet_can_be_chosen_ipv6(void **state UNUSED) {
+  the_interface_of_a_packet_can_be_chosen("::", "::1");
 }
 
 static void the_source_of_a_packet_can_be_chosen_ipv4(void **state UNUSED) {
@@ -323,6 +360,8 @@ int main(void) {
       cmocka_unit_test(a_socket_on_any_address_tells_which_one_was_asked),
       cmocka_unit_test(the_source_of_a_packet_can_be_chosen_ipv4),
       cmocka_unit_test(the_source_of_a_packet_can_be_chosen_ipv6),
+      cmocka_unit_test(the_interface_of_a_packet_can_be_chosen_ipv4),
+      cmocka_unit_test(the_interface_of_a_packet_can_be_chosen_ipv6),
       cmocka_unit_test(ecn_bits_travel_ipv4),
       cmocka_unit_test(ecn_bits_travel_ipv6),
       cmocka_unit_test(more_than_a_batch_arrives_whole_and_in_order),

@@ -61,7 +61,7 @@ static void a_client_goes_on_from_another_address_with_another_connection_id(voi
     uint16_t port = quic_connection_remote(pair->server.connection).port;
     forwarder_rebind(&scene.forwarder);
     pair->client.moves = 0;
-    assert_int_equal(quic_connection_readdress(pair->client.connection), 0);
+    assert_int_equal(quic_connection_readdress(pair->client.connection, false), 0);
     exchange(pair);
     world_run_until(&world, client_has_moved, pair);
     assert_true(pair->client.last_move);
@@ -86,7 +86,7 @@ static void two_moves_at_once_are_followed(void **state UNUSED) {
   world_run_until(&world, server_got_datagram, pair);
   forwarder_rebind(&scene.forwarder);
   scene.forwarder.lose_to_client = false;
-  assert_int_equal(quic_connection_readdress(pair->client.connection), 0);
+  assert_int_equal(quic_connection_readdress(pair->client.connection, false), 0);
   exchange(pair);
   world_run_until(&world, client_has_moved, pair);
   assert_true(pair->client.last_move);
@@ -98,7 +98,7 @@ static void before_the_handshake_is_over_nothing_moves(void **state UNUSED) {
   pair_open(&pair);
   struct quic_target target = tunnel_target(&pair.client, server_port(&pair));
   connect_to(pair.client_endpoint, &target, &pair.client);
-  assert_int_equal(quic_connection_readdress(pair.client.connection), ERROR_AGAIN);
+  assert_int_equal(quic_connection_readdress(pair.client.connection, false), ERROR_AGAIN);
   world_run_until(&world, both_established, &pair);
   exchange(&pair);
   pair_close(&pair);
@@ -115,7 +115,7 @@ static void a_client_follows_a_server_that_speaks_from_another_address(void **st
     forwarder_move(&scene.forwarder);
     pair->client.moves = 0;
     pair->client.follows = true;
-    assert_int_equal(quic_connection_readdress(pair->server.connection), 0);
+    assert_int_equal(quic_connection_readdress(pair->server.connection, false), 0);
     side_say(&pair->server);
     world_run_until(&world, client_has_moved, pair);
     assert_true(pair->client.last_move);
@@ -188,6 +188,26 @@ static void nobody_is_followed_into_the_overlay(void **state UNUSED) {
   scene_close(&scene);
 }
 
+/* Packets with a virtual source would reach the peer, and its answers nobody. */
+static void from_the_virtual_address_alone_nobody_is_asked(void **state UNUSED) {
+  struct pair pair;
+  struct quic_connection *connection = NULL;
+  struct error error = {0};
+  struct ip_prefix loopback, none = {0};
+  pair_open(&pair);
+  assert_int_equal(ip_prefix_parse("127.0.0.0/8", &loopback), 0);
+  struct quic_target target = tunnel_target(&pair.client, server_port(&pair));
+  quic_endpoint_set_overlay(pair.client_endpoint, &loopback, &none);
+  assert_int_equal(quic_connect(pair.client_endpoint, &target, &connection, &error),
+                   ERROR_UNREACHABLE);
+  assert_non_null(strstr(error.message, "no IPv4 address but its virtual one"));
+  assert_null(connection);
+  quic_endpoint_set_overlay(pair.client_endpoint, &none, &none);
+  connect_to(pair.client_endpoint, &target, &pair.client);
+  world_run_until(&world, both_established, &pair);
+  pair_close(&pair);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_client_goes_on_from_another_address_with_another_connection_id),
@@ -197,6 +217,7 @@ int main(void) {
       cmocka_unit_test(what_is_repeated_or_forged_from_elsewhere_says_nothing),
       cmocka_unit_test(a_way_from_which_the_peer_was_only_copied_is_not_taken),
       cmocka_unit_test(nobody_is_followed_into_the_overlay),
+      cmocka_unit_test(from_the_virtual_address_alone_nobody_is_asked),
   };
   return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
 }

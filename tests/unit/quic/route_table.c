@@ -76,6 +76,26 @@ static void what_comes_from_a_route_that_was_left_comes_by_a_new_one(void **stat
   route_table_leave(&table, 999);
 }
 
+/* While another address of ours is tried, the same peer is heard at both. */
+static void what_arrives_at_a_pinned_address_comes_by_its_route(void **state UNUSED) {
+  struct route_table table = {0};
+  struct address one = remote(1, 443), two = remote(2, 443);
+  struct ip_address old = {.family = 4, .bytes = {10, 0, 0, 1}};
+  struct ip_address new = {.family = 4, .bytes = {10, 0, 0, 2}};
+  struct route *held = route_table_add(&table, &one, 0, 1);
+  held->local = old;
+  assert_ptr_equal(route_table_arrival(&table, &one, &new), held);
+  held->pinned = true;
+  assert_ptr_equal(route_table_arrival(&table, &one, &new), held);
+  held->left = true;
+  assert_null(route_table_arrival(&table, &one, &new));
+  struct route *tried = route_table_move(&table, &one, held->number, 2);
+  assert_non_null(tried);
+  assert_ptr_equal(route_table_arrival(&table, &one, &new), tried);
+  assert_ptr_equal(route_table_arrival(&table, &one, &old), held);
+  assert_null(route_table_arrival(&table, &two, &old));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_route_keeps_its_number),
@@ -83,6 +103,7 @@ int main(void) {
       cmocka_unit_test(each_route_is_a_path_of_its_own_at_both_ends),
       cmocka_unit_test(a_full_table_forgets_the_route_longest_unheard_but_never_the_current),
       cmocka_unit_test(what_comes_from_a_route_that_was_left_comes_by_a_new_one),
+      cmocka_unit_test(what_arrives_at_a_pinned_address_comes_by_its_route),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
