@@ -11,7 +11,8 @@ struct network_watch {
   struct netlink_monitor *monitor;
   uv_poll_t poll;
   uv_timer_t gathered, settled, again;
-  unsigned open; /* handles */
+  uint64_t gathering; /* milliseconds, the next time */
+  unsigned open;      /* handles */
   unsigned except;
   struct sleep sleep;
   const struct network_handler *handler;
@@ -20,6 +21,7 @@ struct network_watch {
 
 static void settled(uv_timer_t *timer) {
   struct network_watch *watch = timer->data;
+  watch->gathering = NETWORK_CHANGE_GATHERED;
   watch->handler->settled(watch->context);
 }
 
@@ -43,8 +45,11 @@ static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
   }
   if (own != NETLINK_OWN_SAME)
     watch->handler->own_changed(own == NETLINK_OWN_UP, watch->context);
-  if (changed && !uv_is_active((uv_handle_t *)&watch->gathered))
-    uv_timer_start(&watch->gathered, gathered, NETWORK_CHANGE_GATHERED, 0);
+  if (!changed || uv_is_active((uv_handle_t *)&watch->gathered))
+    return;
+  uv_timer_start(&watch->gathered, gathered, watch->gathering, 0);
+  if (watch->gathering < NETWORK_CHANGE_GATHERED_LIMIT)
+    watch->gathering *= 2;
 }
 
 static void handle_closed(uv_handle_t *handle) {
@@ -64,6 +69,7 @@ int network_watch_new(uv_loop_t *loop, const struct log *log, const struct netwo
   watch->log = log;
   watch->handler = handler;
   watch->context = context;
+  watch->gathering = NETWORK_CHANGE_GATHERED;
   watch->sleep = sleep_begin(clock_boot(), clock_now());
   int code = netlink_open(&watch->netlink, error);
   if (code)

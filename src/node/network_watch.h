@@ -11,7 +11,10 @@
 struct network_watch;
 
 enum {
-  NETWORK_CHANGE_GATHERED = 5,  /* milliseconds: an address seldom comes without its route */
+  /* Milliseconds: an address seldom comes without its route. Doubled with each change that follows
+   * before they have settled, up to the limit: a router's table may never stop changing. */
+  NETWORK_CHANGE_GATHERED = 1,
+  NETWORK_CHANGE_GATHERED_LIMIT = 64,
   NETWORK_CHANGE_SETTLED = 250, /* what is taken away for good has no successor by then */
   NETWORK_LOOK_AGAIN = 15000,   /* a captive network opens when its user has agreed to something */
 };

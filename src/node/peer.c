@@ -301,6 +301,7 @@ void peer_hurry(struct peer *peer) {
   bool again = peer->again != 0;
   peer->again = 0;
   peer->hold_until = 0;
+  binding_forgive(&peer->binding); /* what failed may have failed for want of a network */
   keep_mapping(peer);
   path_addresses_changed(peer); /* as others see them, too */
   if (again)

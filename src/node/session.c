@@ -12,8 +12,6 @@
 
 enum {
   ASK_TIMEOUT = QUESTION_TIMEOUT, /* milliseconds */
-  /* Milliseconds for AS alone, after which a known NMS is tried beside it: AS may be away. */
-  LOGIN_HEAD_START = 1500,
   LOGIN_EVERY = 4, /* rounds of failed attempts at NMS after which AS is asked for another */
 };
 /* Longer than two keep-alives, so that one lost PING is no loss. */
@@ -28,7 +26,7 @@ struct session {
   struct cloud *nms;
   struct questions *questions;
   struct ip_address source; /* from which packets to NMS leave, since the network last changed */
-  uv_timer_t head_start;    /* of the login */
+  uv_idle_t last; /* never started: who closes may be called by us, so it is freed from the loop */
   struct errand *observation;
   enum session_nms_state state;
   bool usable; /* this connection has been registered; it stays so while it registers again */
@@ -415,11 +413,15 @@ static void nms_begin(struct session *session) {
 static void logged_in(const struct service_addresses *nms, int64_t time, void *context) {
   struct session *session = context;
   session->handler->clock_compared(time - clock_wall(), session->context);
-  if (!service_addresses_equal(nms, &session->config.nms)) {
+  bool other = !service_addresses_equal(nms, &session->config.nms);
+  if (other) {
     session->config.nms = *nms;
     session->handler->nms_learned(nms, session->context);
   }
+  bool begun = session->state != NMS_IDLE;
   nms_begin(session);
+  if (other && begun)
+    cloud_restart(session->nms);
 }
 
 static void login_failed(const struct error *error, bool permanent, void *context) {
@@ -429,13 +431,6 @@ static void login_failed(const struct error *error, bool permanent, void *contex
     nms_begin(session);
   if (!session->usable)
     session->handler->failed(error, permanent, session->context);
-}
-
-static void head_start_over(uv_timer_t *timer) {
-  struct session *session = timer->data;
-  enum login_state state = login_view(session->login).state;
-  if (state == LOGIN_CONNECTING && session->config.nms.count > 0)
-    nms_begin(session);
 }
 
 static const struct login_handler login_handler = {.logged_in = logged_in, .failed = login_failed};
@@ -465,13 +460,13 @@ int session_new(const struct session_config *config, const struct session_handle
     free(session);
     return code;
   }
-  uv_timer_init(config->target.loop, &session->head_start);
-  session->head_start.data = session;
+  uv_idle_init(config->target.loop, &session->last);
+  session->last.data = session;
   *out = session;
   return 0;
 }
 
-static void timer_closed(uv_handle_t *handle) {
+static void last_closed(uv_handle_t *handle) {
   free(handle->data);
 }
 
@@ -484,13 +479,15 @@ void session_close(struct session *session) {
   if (session->observation)
     errand_cancel(session->observation);
   look_end(session);
-  uv_close((uv_handle_t *)&session->head_start, timer_closed);
+  uv_close((uv_handle_t *)&session->last, last_closed);
 }
 
 void session_start(struct session *session, const struct host_addresses *addresses) {
   session->addresses = *addresses;
-  uv_timer_start(&session->head_start, head_start_over, LOGIN_HEAD_START, 0);
   login_start(session->login);
+  /* AS most likely names the same one again, or may be away; either way nobody need wait for it. */
+  if (session->config.nms.count > 0)
+    nms_begin(session);
 }
 
 static bool can_go_on(struct session *session, const struct host_addresses *addresses) {

@@ -270,6 +270,12 @@ static void without_another_relay_the_reason_is_told(void **state) {
   respond(&pair.alice, &pair.world.bob, CYPHONIC__DIRECTION_RESPONSE__STATUS__NEEDS_RELAY);
   assert_int_equal(known(&pair.alice, &pair.bob)->state, PEER_FAILED);
   assert_non_null(strstr(known(&pair.alice, &pair.bob)->failure.message, "other.test.internal"));
+  /* In another network it may work. */
+  peers_hurry(pair.alice.peers);
+  unsigned asked = pair.alice.asked;
+  send_packet(&pair.alice, &pair.bob);
+  assert_int_equal(pair.alice.asked, asked + 1);
+  assert_string_equal(pair.alice.failed_relay, "");
   pair_close_with_relay(&pair, &station);
 }
 

@@ -53,7 +53,8 @@ static void scene_open(struct scene *scene) {
   scene->endpoint = world_endpoint(&scene->world, 0, 0);
 }
 
-static void scene_start(struct scene *scene) {
+/* With an NMS that the node knows already, or none (port 0). */
+static void scene_start_knowing(struct scene *scene, uint16_t as_port, uint16_t nms_port) {
   const struct member *alice = &scene->world.alice;
   struct session_config config = {
       .target = {.loop = &scene->world.loop,
@@ -66,18 +67,30 @@ static void scene_start(struct scene *scene) {
       .ipv4 = alice->identity.ipv4,
       .ipv6 = alice->identity.ipv6,
   };
-  assert_true(service_addresses_add(&config.as, "127.0.0.1", cloud_double_port(&scene->cloud)));
+  assert_true(service_addresses_add(&config.as, "127.0.0.1", as_port));
+  if (nms_port != 0)
+    assert_true(service_addresses_add(&config.nms, "127.0.0.1", nms_port));
   struct error error = {0};
   assert_int_equal(session_new(&config, &handler, scene, &scene->session, &error), 0);
   struct host_addresses addresses = host("192.168.1.2");
   session_start(scene->session, &addresses);
 }
 
-static void scene_close(struct scene *scene) {
+static void scene_start(struct scene *scene) {
+  scene_start_knowing(scene, cloud_double_port(&scene->cloud), 0);
+}
+
+static void scene_close_with(struct scene *scene, struct quic_endpoint *other) {
   session_close(scene->session);
   world_endpoint_close(&scene->world, scene->endpoint);
+  if (other)
+    world_endpoint_close(&scene->world, other);
   cloud_double_close(&scene->cloud);
   world_clear(&scene->world);
+}
+
+static void scene_close(struct scene *scene) {
+  scene_close_with(scene, NULL);
 }
 
 static bool has_registered(void *context) {
@@ -113,6 +126,30 @@ static void report(struct scene *scene, const char *remote, uint16_t observed) {
     finding.observed = loopback(observed);
   }
   session_report(scene->session, &finding, 1);
+}
+
+static void an_nms_that_is_known_is_not_waited_for(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_open(&scene);
+  uint16_t cloud = cloud_double_port(&scene.cloud);
+  struct quic_endpoint *silent = world_endpoint(&scene.world, 0, 0); /* no AS answers there */
+  scene_start_knowing(&scene, quic_endpoint_port(silent, 4), cloud);
+  await_registration(&scene, 1);
+  assert_int_equal(session_view(scene.session).as.state, LOGIN_CONNECTING);
+  scene_close_with(&scene, silent);
+}
+
+static void an_nms_that_as_names_takes_the_place_of_another(void **state) {
+  (void)state;
+  struct scene scene;
+  scene_open(&scene);
+  struct quic_endpoint *silent = world_endpoint(&scene.world, 0, 0); /* where NMS was before */
+  scene_start_knowing(&scene, cloud_double_port(&scene.cloud), quic_endpoint_port(silent, 4));
+  await_registration(&scene, 1);
+  struct address nms = session_view(scene.session).nms_address;
+  assert_int_equal(nms.port, cloud_double_port(&scene.cloud));
+  scene_close_with(&scene, silent);
 }
 
 static void a_node_behind_a_nat_looks_once_and_tells(void **state) {
@@ -258,6 +295,8 @@ static void closing_while_it_looks_ends_it_quietly(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_nms_that_is_known_is_not_waited_for),
+      cmocka_unit_test(an_nms_that_as_names_takes_the_place_of_another),
       cmocka_unit_test(a_node_behind_a_nat_looks_once_and_tells),
       cmocka_unit_test(without_a_nat_there_is_nothing_to_look_for),
       cmocka_unit_test(a_server_without_the_port_is_not_asked_there),
