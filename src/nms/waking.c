@@ -60,8 +60,9 @@ static int write_one(struct waking *waking, const struct change *change, struct 
              : store_connection_remove(waking->store, change->device_id, error);
 }
 
+/* In a transaction that has been begun. */
 static int write_all(struct waking *waking, struct error *error) {
-  int code = store_begin(waking->store, error);
+  int code = 0;
   for (struct change *change = waking->changes; change != NULL && code == 0;
        change = change->hh.next) {
     code = write_one(waking, change, error);
@@ -82,17 +83,34 @@ static void forget_changes(struct waking *waking) {
   }
 }
 
-void waking_write(struct waking *waking) {
-  struct error error = {0};
-  uv_timer_stop(&waking->writing);
-  if (waking->changes != NULL && write_all(waking, &error) != 0) {
-    log_warning(waking->log, "connections-not-recorded", "cause=\"%s\"", error.message);
+static void write_begun(struct waking *waking, int code, struct error *error) {
+  if (code == 0) {
+    code = write_all(waking, error);
+  }
+  if (code != 0) {
+    log_warning(waking->log, "connections-not-recorded", "cause=\"%s\"", error->message);
   }
   forget_changes(waking);
 }
 
+void waking_write(struct waking *waking) {
+  struct error error = {0};
+  uv_timer_stop(&waking->writing);
+  if (waking->changes != NULL) {
+    write_begun(waking, store_begin(waking->store, &error), &error);
+  }
+}
+
+/* Nobody waits for it, so it does not keep NMS waiting for another writer either. */
 static void time_to_write(uv_timer_t *timer) {
-  waking_write(timer->data);
+  struct waking *waking = timer->data;
+  struct error error = {0};
+  int code = store_try_begin(waking->store, &error);
+  if (code == ERROR_AGAIN) {
+    uv_timer_start(timer, time_to_write, WAKING_WRITE_DELAY, 0);
+  } else {
+    write_begun(waking, code, &error);
+  }
 }
 
 static struct change *change_of(struct waking *waking, int64_t device_id) {

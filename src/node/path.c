@@ -124,13 +124,15 @@ static bool fall_to_relay(struct peer *peer) {
     path_plan_again(plan);
     return false;
   }
+  if (code) { /* it is about to close */
+    path_plan_moved(plan, false, peer_now(peer));
+    return false;
+  }
   log_info(peer->environment->link->log, "path-silent", "path=%s", name ? "relay" : "direct");
   if (name)
     set_reason(peer, "the relay %.100s fell silent", name);
   else
     set_reason(peer, "the direct path to %s fell silent", address_text(&remote, text));
-  if (code)
-    path_plan_moved(plan, false, peer_now(peer));
   return true;
 }
 

@@ -301,6 +301,19 @@ int sql_begin(struct sql *sql, struct error *error) {
   return sql_execute(sql, "BEGIN IMMEDIATE", error);
 }
 
+int sql_try_begin(struct sql *sql, struct error *error) {
+  (void)sqlite3_busy_timeout(sql->database, 0);
+  int result = sqlite3_exec(sql->database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+  int code = 0;
+  if ((result & 0xff) == SQLITE_BUSY) {
+    code = error_set(error, ERROR_AGAIN, "%s: another process is writing", sql->path);
+  } else if (result != SQLITE_OK) {
+    code = fail_now(sql, result, error);
+  }
+  (void)sqlite3_busy_timeout(sql->database, sql->busy_milliseconds);
+  return code;
+}
+
 int sql_commit(struct sql *sql, struct error *error) {
   int code = sql_execute(sql, "COMMIT", error);
   if (code != 0) {

@@ -127,6 +127,10 @@ int store_begin(struct store *store, struct error *error) {
   return sql_begin(store->sql, error);
 }
 
+int store_try_begin(struct store *store, struct error *error) {
+  return sql_try_begin(store->sql, error);
+}
+
 int store_commit(struct store *store, struct error *error) {
   return sql_commit(store->sql, error);
 }

@@ -71,12 +71,40 @@ static void a_node_that_came_back_is_remembered_once(void **state) {
   leave(&alice);
 }
 
+static void is_past(uv_timer_t *timer) {
+  bool *past = timer->data;
+  *past = true;
+  uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Somebody edits the database: NMS goes on meanwhile, and writes afterwards. */
+static void what_cannot_be_written_now_is_written_later(void **state) {
+  struct cloud *cloud = *state;
+  struct present alice;
+  struct store *other;
+  struct error error = {0};
+  bool past = false;
+  uv_timer_t timer;
+  arrive(cloud, "alice", "127.0.0.1", &alice);
+  must(store_open(cloud->place->path, false, &other, &error), &error);
+  must(store_begin(other, &error), &error);
+  uv_timer_init(&cloud->loop, &timer);
+  timer.data = &past;
+  uv_timer_start(&timer, is_past, 3 * WAKING_WRITE_DELAY / 2, 0); /* it has tried by then */
+  cloud_wait(cloud, &past);
+  store_rollback(other);
+  store_close(other);
+  assert_int_equal(remembered(cloud).count, 1);
+  leave(&alice);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cloud_open, cloud_close)
   const struct CMUnitTest tests[] = {
       TEST(a_node_that_waits_is_told_that_its_connection_is_gone),
       TEST(who_left_orderly_is_not_told),
       TEST(a_node_that_came_back_is_remembered_once),
+      TEST(what_cannot_be_written_now_is_written_later),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

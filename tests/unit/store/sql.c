@@ -186,9 +186,15 @@ static void what_another_connection_holds_is_locked(void **state) {
   must(sql_begin(other, &error), &error);
   must_fail(insert(sql, "x", &error), ERROR_DATABASE, &error, "locked by another process");
   must_fail(sql_begin(sql, &error), ERROR_DATABASE, &error, "waited 20 ms");
+  must_fail(sql_try_begin(sql, &error), ERROR_AGAIN, &error, "another process is writing");
+  must_fail(sql_begin(sql, &error), ERROR_DATABASE, &error, "waited 20 ms");
   assert_int_equal(count(sql), 0); /* reading goes on */
   must(sql_commit(other, &error), &error);
   must(insert(sql, "x", &error), &error);
+  must(sql_try_begin(sql, &error), &error);
+  must_fail(sql_begin(other, &error), ERROR_DATABASE, &error, "waited 20 ms");
+  must_fail(sql_try_begin(sql, &error), ERROR_DATABASE, &error, "transaction");
+  must(sql_commit(sql, &error), &error);
   sql_close(other);
   sql_close(sql);
 }
