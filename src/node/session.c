@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "node/cloud.h"
-#include "node/errand.h"
 #include "node/message.h"
+#include "node/observation.h"
 #include "node/questions.h"
 #include "node/readdress.h"
 
@@ -27,7 +27,7 @@ struct session {
   struct questions *questions;
   struct ip_address source; /* from which packets to NMS leave, since the network last changed */
   uv_idle_t last; /* never started: who closes may be called by us, so it is freed from the loop */
-  struct errand *observation;
+  struct observation *observation;
   enum session_nms_state state;
   bool usable; /* this connection has been registered; it stays so while it registers again */
   bool checking;
@@ -35,46 +35,17 @@ struct session {
   unsigned failed_rounds;
   struct host_addresses addresses;  /* of the host, as last told */
   struct host_addresses registered; /* of the registration sent last */
-  struct address observed[2];
-  bool behind_nat[2];
-  uint32_t route_id; /* 0: NMS gave none yet */
+  uint32_t route_id;                /* 0: NMS gave none yet */
   struct relay_list relays;
   /* Where the TRSs were last seen from: our address as NMS saw it. */
   struct address surveyed_from;
-  struct relay_finding findings[RELAY_SURVEY_MAX];
-  size_t finding_count;
-  struct address nms_seen[2]; /* whose answers `observed` is of */
-  uint16_t observation_port;  /* of NMS; 0: none */
-  struct errand *look;        /* at the observation port */
-  /* That port, and how NMS saw us when we last asked there, so as not to ask again for the same. */
-  struct address looked_at, looked_from;
-  struct address look_observed;  /* there; family 0: it does not answer */
   struct address told_elsewhere; /* in the registration sent last; family 0: nothing */
 };
-
-/* Index of a family's slot. */
-static size_t slot(int family) {
-  return family == 6;
-}
-
-static void learn_observed(struct session *session, const struct address *observed) {
-  size_t at = slot(observed->ip.family);
-  session->observed[at] = *observed;
-  session->behind_nat[at] = !host_addresses_have(&session->registered, &observed->ip);
-}
 
 static void fail(struct session *session, const struct error *error, bool permanent) {
   session->failure = *error;
   session->state = NMS_FAILED;
   session->handler->failed(error, permanent, session->context);
-}
-
-static void request_observation(control_message *message,
-                                Cyphonic__ObservationRequest *observation) {
-  cyphonic__observation_request__init(observation);
-  cyphonic__message__init(message);
-  message->body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
-  message->observation_request = observation;
 }
 
 static void register_now(struct session *session);
@@ -88,139 +59,11 @@ static struct dial_target nms_target(const struct session *session) {
   return target;
 }
 
-/* For a connection that is closed as soon as it has answered. */
-static struct dial_target nms_errand_target(const struct session *session, int family) {
-  struct dial_target target = nms_target(session);
-  target.parameters.keep_alive = 0;
-  target.family = family;
-  return target;
-}
-
-/* --- how our NAT maps --- */
-
-/* Over IPv4, from another address or port than NMS's: that tells how our NAT maps. */
-static bool sees_us_elsewhere(const struct session *session, const struct relay_finding *finding) {
-  return finding->observed.ip.family == 4 &&
-         !address_equal(&finding->remote, &session->nms_seen[slot(4)]);
-}
-
-/* What is to be told of it. A TRS at another address comes first: a NAT may map by address alone,
- * which NMS's other port does not show. */
-static struct address observed_elsewhere(const struct session *session) {
-  for (size_t i = session->finding_count; i > 0; i--)
-    if (sees_us_elsewhere(session, &session->findings[i - 1]))
-      return session->findings[i - 1].observed;
-  return session->look_observed;
-}
-
-static void look_end(struct session *session) {
-  if (session->look)
-    errand_cancel(session->look);
-  session->look = NULL;
-}
-
-/* The next time is to be asked anew. */
-static void look_forget(struct session *session) {
-  look_end(session);
-  session->looked_at = session->looked_from = session->look_observed = (struct address){0};
-}
-
-static void tell_elsewhere(struct session *session) {
-  struct address elsewhere = observed_elsewhere(session);
-  if (session->state == NMS_REGISTERED && !address_equal(&elsewhere, &session->told_elsewhere))
-    register_now(session); /* otherwise the registration to come tells */
-}
-
-static void looked(int code, const control_message *reply, UNUSED const struct address *server,
-                   const struct error *error, void *context) {
-  struct session *session = context;
-  session->look = NULL;
-  struct address observed;
-  if (code)
-    log_debug(session->config.target.log, "observation-port-silent", "error=\"%s\"",
-              error->message);
-  else if (reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
-           !message_endpoint(reply->observation_response->observed, &observed) &&
-           observed.ip.family == 4)
-    session->look_observed = observed;
-  tell_elsewhere(session);
-}
-
-/* Asks at NMS's other port how it sees us, unless it was asked already and nothing has changed.
- * Where it does not answer nothing is known of the NAT, and nothing else is lost. */
-static void look_elsewhere(struct session *session) {
-  size_t ipv4 = slot(4);
-  struct address place = {.ip = session->nms_seen[ipv4].ip, .port = session->observation_port};
-  const struct address *from = &session->observed[ipv4];
-  bool useful = place.port != 0 && ip_address_is_set(&place.ip) && ip_address_is_set(&from->ip) &&
-                session->behind_nat[ipv4];
-  if (useful && address_equal(&place, &session->looked_at) &&
-      address_equal(from, &session->looked_from))
-    return;
-  look_forget(session);
-  if (useful) {
-    char host[ADDRESS_TEXT_SIZE];
-    struct service_addresses places = {0};
-    (void)service_addresses_add(&places, ip_address_text(&place.ip, host), place.port);
-    Cyphonic__ObservationRequest request;
-    control_message message;
-    request_observation(&message, &request);
-    struct dial_target target = nms_errand_target(session, 4);
-    struct error error = {0};
-    session->looked_at = place;
-    session->looked_from = *from;
-    if (!errand_start(&target, &places, &message, looked, NULL, session, &session->look, &error))
-      return;
-    session->look = NULL;
-    log_debug(target.log, "observation-port-skipped", "error=\"%s\"", error.message);
-  }
-  tell_elsewhere(session);
-}
-
-/* --- the other IP version --- */
-
-static void observed_other(int code, const control_message *reply, const struct address *server,
-                           const struct error *error, void *context) {
-  struct session *session = context;
-  session->observation = NULL;
-  struct address observed;
-  if (code) {
-    log_debug(session->config.target.log, "observation-failed", "error=\"%s\"", error->message);
-  } else if (reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
-             !message_endpoint(reply->observation_response->observed, &observed)) {
-    learn_observed(session, &observed);
-    session->nms_seen[slot(server->ip.family)] = *server;
-    look_elsewhere(session);
-  }
-}
-
-/* Best effort: NMS works with the addresses we told it if it cannot be reached this way too. */
-static void observe_other(struct session *session) {
-  struct address remote = quic_connection_remote(cloud_connection(session->nms));
-  int other = remote.ip.family == 6 ? 4 : 6;
-  session->observed[slot(other)] = (struct address){0};
-  session->behind_nat[slot(other)] = false;
-  if (session->observation)
-    errand_cancel(session->observation);
-  session->observation = NULL;
-  if (!host_addresses_have_family(&session->registered, other))
-    return;
-  Cyphonic__ObservationRequest request;
-  control_message message;
-  request_observation(&message, &request);
-  struct dial_target target = nms_errand_target(session, other);
-  struct error error = {0};
-  if (errand_start(&target, &session->config.nms, &message, observed_other, NULL, session,
-                   &session->observation, &error)) {
-    session->observation = NULL;
-    log_debug(target.log, "observation-skipped", "error=\"%s\"", error.message);
-  }
-}
-
 /* --- registration --- */
 
 static int read_registration(struct session *session, const control_message *reply,
-                             struct session_registration *registration, struct error *error) {
+                             struct session_registration *registration,
+                             struct observation_report *report, struct error *error) {
   if (reply->body_case != CYPHONIC__MESSAGE__BODY_REGISTRATION_RESPONSE)
     return error_set(error, ERROR_PROTOCOL, "NMS answered the registration with another message");
   const Cyphonic__RegistrationResponse *response = reply->registration_response;
@@ -242,18 +85,19 @@ static int read_registration(struct session *session, const control_message *rep
     return error_set(error, ERROR_PROTOCOL,
                      "NMS has another name or other virtual addresses for this node than its "
                      "certificate bears");
-  size_t at = slot(observed.ip.family);
-  session->observed[at] = observed;
-  session->behind_nat[at] = response->behind_nat;
-  session->nms_seen[at] = quic_connection_remote(cloud_connection(session->nms));
   struct relay_list relays;
   relay_list_read(&relays, response->relays, response->n_relays);
   registration->relays_changed = !relay_list_equal(&relays, &session->relays) ||
                                  !address_equal(&observed, &session->surveyed_from);
   session->relays = relays;
   session->surveyed_from = observed;
-  session->observation_port =
-      response->observation_port <= UINT16_MAX ? (uint16_t)response->observation_port : 0;
+  uint32_t port = response->observation_port;
+  *report = (struct observation_report){
+      .nms = quic_connection_remote(cloud_connection(session->nms)),
+      .observed = observed,
+      .behind_nat = response->behind_nat,
+      .port = port <= UINT16_MAX ? (uint16_t)port : 0,
+  };
   return 0;
 }
 
@@ -273,6 +117,7 @@ static void registration_answered(UNUSED struct control *control, int code,
     return; /* `lost` says why, or this answer belongs to a connection before */
   struct error fault = {0};
   struct session_registration registration;
+  struct observation_report report;
   bool permanent = false;
   if (code) {
     Cyphonic__Error__Code refusal = message_refusal(reply);
@@ -280,7 +125,7 @@ static void registration_answered(UNUSED struct control *control, int code,
                 refusal == CYPHONIC__ERROR__CODE__DEVICE_REVOKED;
     fault = *error;
   } else {
-    code = read_registration(session, reply, &registration, &fault);
+    code = read_registration(session, reply, &registration, &report, &fault);
   }
   if (code) {
     fail(session, &fault, permanent);
@@ -297,17 +142,23 @@ static void registration_answered(UNUSED struct control *control, int code,
   session->failed_rounds = 0;
   take_route_id(session, reply->registration_response->route_id);
   cloud_settled(session->nms);
-  observe_other(session);
-  if (quic_connection_remote(cloud_connection(session->nms)).ip.family == 4)
-    look_elsewhere(session); /* otherwise when it is known how NMS sees us over IPv4 */
+  observation_registered(session->observation, &report, &session->config.nms, &session->registered);
   questions_resume(session->questions, cloud_control(session->nms));
   session->handler->registered(&registration, session->context);
+}
+
+/* Somebody sees us from elsewhere than we told, which says how our NAT maps. */
+static void tell_elsewhere(void *context) {
+  struct session *session = context;
+  struct address elsewhere = observation_elsewhere(session->observation);
+  if (session->state == NMS_REGISTERED && !address_equal(&elsewhere, &session->told_elsewhere))
+    register_now(session); /* otherwise the registration to come tells */
 }
 
 static void register_now(struct session *session) {
   session->state = NMS_REGISTERING;
   if (!host_addresses_equal(&session->addresses, &session->registered))
-    look_forget(session); /* the NAT may be another one */
+    observation_forget(session->observation); /* the NAT may be another one */
   session->registered = session->addresses;
   Cyphonic__Endpoint endpoints[HOST_ADDRESSES_MAX], *pointers[HOST_ADDRESSES_MAX];
   Cyphonic__RegistrationRequest request = CYPHONIC__REGISTRATION_REQUEST__INIT;
@@ -324,15 +175,17 @@ static void register_now(struct session *session) {
   }
   Cyphonic__RelayReport reports[RELAY_SURVEY_MAX], *report_pointers[RELAY_SURVEY_MAX];
   Cyphonic__Endpoint elsewhere = CYPHONIC__ENDPOINT__INIT;
-  for (size_t i = 0; i < session->finding_count; i++) {
-    struct relay_finding *finding = &session->findings[i];
+  size_t finding_count;
+  const struct relay_finding *findings = observation_findings(session->observation, &finding_count);
+  for (size_t i = 0; i < finding_count; i++) {
+    const struct relay_finding *finding = &findings[i];
     uint64_t microseconds = finding->round_trip / 1000;
     cyphonic__relay_report__init(&reports[i]);
-    reports[i].name = finding->name;
+    reports[i].name = (char *)(uintptr_t)finding->name; /* packing only reads */
     reports[i].round_trip = microseconds > UINT32_MAX ? UINT32_MAX : (uint32_t)microseconds;
     report_pointers[request.n_relays++] = &reports[i];
   }
-  session->told_elsewhere = observed_elsewhere(session);
+  session->told_elsewhere = observation_elsewhere(session->observation);
   if (ip_address_is_set(&session->told_elsewhere.ip)) {
     elsewhere.ip = message_bytes(&session->told_elsewhere.ip);
     elsewhere.port = session->told_elsewhere.port;
@@ -356,8 +209,7 @@ static void register_now(struct session *session) {
 
 static void nms_connected(UNUSED struct cloud *cloud, void *context) {
   struct session *session = context;
-  if (!ip_address_is_set(&session->look_observed.ip))
-    look_forget(session); /* it did not answer; now it may */
+  observation_retry(session->observation);
   register_now(session);
 }
 
@@ -452,9 +304,11 @@ int session_new(const struct session_config *config, const struct session_handle
                        &session->login, error);
   if (!code)
     code = cloud_new(&target, &nms_handler, session, &session->nms, error);
-  if (!code && !(session->questions = questions_new(config->target.loop)))
+  if (!code && (!(session->questions = questions_new(config->target.loop)) ||
+                !(session->observation = observation_new(&target, tell_elsewhere, session))))
     code = error_set(error, ERROR_NO_MEMORY, "no memory for questions to NMS");
   if (code) {
+    questions_close(session->questions);
     cloud_close(session->nms);
     login_close(session->login);
     free(session);
@@ -467,7 +321,9 @@ int session_new(const struct session_config *config, const struct session_handle
 }
 
 static void last_closed(uv_handle_t *handle) {
-  free(handle->data);
+  struct session *session = handle->data;
+  observation_free(session->observation);
+  free(session);
 }
 
 void session_close(struct session *session) {
@@ -476,9 +332,7 @@ void session_close(struct session *session) {
   login_close(session->login);
   cloud_close(session->nms);
   questions_close(session->questions);
-  if (session->observation)
-    errand_cancel(session->observation);
-  look_end(session);
+  observation_stop(session->observation);
   uv_close((uv_handle_t *)&session->last, last_closed);
 }
 
@@ -501,10 +355,12 @@ static void checked(UNUSED struct control *control, int code, const control_mess
   struct session *session = context;
   struct address observed;
   session->checking = false;
-  if (!code && session->state == NMS_REGISTERED &&
-      reply->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE &&
-      !message_endpoint(reply->observation_response->observed, &observed) &&
-      !address_equal(&observed, &session->observed[slot(observed.ip.family)]))
+  if (code || session->state != NMS_REGISTERED ||
+      reply->body_case != CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE ||
+      message_endpoint(reply->observation_response->observed, &observed))
+    return;
+  struct address known = observation_observed(session->observation, observed.ip.family);
+  if (!address_equal(&observed, &known))
     register_now(session);
 }
 
@@ -514,7 +370,7 @@ void session_check(struct session *session) {
   struct error error = {0};
   if (session->state != NMS_REGISTERED || session->checking)
     return;
-  request_observation(&message, &request);
+  observation_request(&message, &request);
   session->checking = true;
   if (!control_request(cloud_control(session->nms), &message, ASK_TIMEOUT, checked, session,
                        &error))
@@ -553,22 +409,9 @@ const struct relay_list *session_relays(const struct session *session) {
   return &session->relays;
 }
 
-/* Round trips differ from time to time; half as much again is something new. */
-static bool is_news(const struct relay_finding *old, const struct relay_finding *new) {
-  uint64_t less = old->round_trip < new->round_trip ? old->round_trip : new->round_trip;
-  uint64_t more = old->round_trip < new->round_trip ? new->round_trip : old->round_trip;
-  return strcmp(old->name, new->name) != 0 || !address_equal(&old->observed, &new->observed) ||
-         more - less > more / 3;
-}
-
 void session_report(struct session *session, const struct relay_finding *findings, size_t count) {
-  bool news = count != session->finding_count;
-  for (size_t i = 0; i < count && !news; i++)
-    news = is_news(&session->findings[i], &findings[i]);
-  if (!news)
+  if (!observation_survey(session->observation, findings, count))
     return;
-  memcpy(session->findings, findings, count * sizeof *findings);
-  session->finding_count = count;
   if (session->state == NMS_REGISTERED)
     register_now(session); /* otherwise the registration to come tells */
 }
@@ -587,7 +430,7 @@ bool session_is_registered(const struct session *session) {
 }
 
 bool session_behind_nat(const struct session *session, int family) {
-  return session->behind_nat[slot(family)];
+  return observation_behind_nat(session->observation, family);
 }
 
 static void own_add(struct path_own *own, const struct address *address) {
@@ -600,6 +443,7 @@ static void own_add(struct path_own *own, const struct address *address) {
 
 void session_own(const struct session *session, struct path_own *own) {
   enum { OBSERVED_MAX = 2 };
+  static const int families[OBSERVED_MAX] = {4, 6};
   for (size_t i = 0; i < session->addresses.count && i < PATH_CANDIDATES_MAX - OBSERVED_MAX; i++) {
     const struct ip_address *ip = &session->addresses.item[i];
     struct address address = {
@@ -609,9 +453,10 @@ void session_own(const struct session *session, struct path_own *own) {
   }
   own->local = own->count;
   for (size_t i = 0; i < OBSERVED_MAX; i++) {
-    own->observed[i] = session->observed[i].ip;
-    if (ip_address_is_set(&session->observed[i].ip))
-      own_add(own, &session->observed[i]);
+    struct address observed = observation_observed(session->observation, families[i]);
+    own->observed[i] = observed.ip;
+    if (ip_address_is_set(&observed.ip))
+      own_add(own, &observed);
   }
 }
 
@@ -619,7 +464,8 @@ struct session_view session_view(const struct session *session) {
   struct session_view view = {
       .as = login_view(session->login),
       .nms_state = session->state,
-      .observed = {session->observed[0], session->observed[1]},
+      .observed = {observation_observed(session->observation, 4),
+                   observation_observed(session->observation, 6)},
       .nms_message = session->failure.message,
   };
   struct quic_connection *connection = cloud_connection(session->nms);
