@@ -7,123 +7,25 @@
 #include "base/clock.h"
 #include "node/direction.h"
 #include "node/message.h"
-
-struct parked {
-  struct link *link;
-  uint64_t since; /* nanoseconds */
-};
+#include "node/parked.h"
+#include "node/peer_book.h"
 
 struct peers {
   struct peers_config config;
-  char fqdn[FQDN_SIZE], domain[FQDN_SIZE];
+  char domain[FQDN_SIZE];
   struct link_shared shared;
   struct peer_environment environment;
-  struct peer_table *table;
+  struct peer_book *book; /* NULL: closed */
   struct relays *relays;
-  struct parked parked[PARKED_MAX]; /* oldest first */
-  size_t parked_count;
-  uv_timer_t timer; /* of the oldest parked */
+  struct parked parked;
   bool closed;
 };
 
 /* A tunnel without keep-alive must outlive its own idle close, which either side may do first. */
 #define QUIC_IDLE_FLOOR (30 * NANOSECONDS_PER_SECOND)
 
-/* --- entries --- */
-
-static struct peer *find(struct peers *peers, const char *fqdn, const struct ip_address *address) {
-  struct peer_entry *entry = fqdn ? peer_table_find_fqdn(peers->table, fqdn)
-                                  : peer_table_find_address(peers->table, address);
-  return (struct peer *)entry; /* the entry is the peer's first member */
-}
-
-static void remove_peer(struct peers *peers, struct peer *peer) {
-  peer_table_remove(peers->table, &peer->entry);
-  peer_free(peer);
-}
-
-/* The table is full: the one longest there that nobody uses gives way. */
-static bool make_room(struct peers *peers) {
-  struct peer_entry *entry = peer_table_first(peers->table);
-  for (; entry; entry = entry->next) {
-    struct peer *peer = (struct peer *)entry;
-    if ((peer->state == PEER_IDLE || peer->state == PEER_FAILED) && !peer->waiters && !peer->link &&
-        !peer->attempt.under_way) {
-      remove_peer(peers, peer);
-      return true;
-    }
-  }
-  return false;
-}
-
-static struct peer *find_or_add(struct peers *peers, const char *fqdn,
-                                const struct ip_address *address) {
-  struct peer *peer = find(peers, fqdn, address);
-  if (peer)
-    return peer;
-  if (peer_table_count(peers->table) >= PEER_TABLE_MAX && !make_room(peers))
-    return NULL;
-  peer = peer_new(&peers->environment);
-  if (!peer)
-    return NULL;
-  if (fqdn)
-    snprintf(peer->entry.fqdn, sizeof peer->entry.fqdn, "%s", fqdn);
-  else if (address->family == 4)
-    peer->entry.ipv4 = *address;
-  else
-    peer->entry.ipv6 = *address;
-  if (peer_table_add(peers->table, &peer->entry)) {
-    peer_free(peer);
-    return NULL;
-  }
-  return peer;
-}
-
-/* Gives the peer what NMS says it is called, and makes one of the entries that turn out to be the
- * same. Returns the one that remains, NULL with an error if what NMS says contradicts what a
- * certificate has proved or what was asked. */
-static struct peer *identify(struct peers *peers, struct peer *peer,
-                             const struct direction_peer *is, struct error *error) {
-  const struct peer_entry *asked = &peer->entry;
-  if (!fqdn_is_valid(is->fqdn, peers->domain) || strcmp(is->fqdn, peers->fqdn) == 0 ||
-      (asked->fqdn[0] != '\0' && strcmp(asked->fqdn, is->fqdn) != 0) ||
-      (asked->fqdn[0] == '\0' && !ip_address_equal(&asked->ipv4, &is->ipv4) &&
-       !ip_address_equal(&asked->ipv6, &is->ipv6))) {
-    error_set(error, ERROR_PROTOCOL, "NMS answered with '%.100s', who was not asked for", is->fqdn);
-    return NULL;
-  }
-  struct peer *keep = find(peers, is->fqdn, NULL);
-  if (!keep)
-    keep = peer;
-  if (keep->link && (!ip_address_equal(&keep->entry.ipv4, &is->ipv4) ||
-                     !ip_address_equal(&keep->entry.ipv6, &is->ipv6))) {
-    error_set(error, ERROR_PROTOCOL, "NMS gives %s other addresses than its certificate bears",
-              is->fqdn);
-    return NULL;
-  }
-  struct peer *others[] = {peer, find(peers, NULL, &is->ipv4), find(peers, NULL, &is->ipv6)};
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    if (others[i] && others[i] != keep && others[i]->link) {
-      error_set(error, ERROR_PROTOCOL, "NMS gives %s an address that the certificate of %s bears",
-                is->fqdn, others[i]->entry.fqdn);
-      return NULL;
-    }
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    struct peer *other = others[i];
-    if (!other || other == keep)
-      continue;
-    for (size_t j = i + 1; j < sizeof others / sizeof *others; j++)
-      if (others[j] == other)
-        others[j] = NULL;
-    if (other->entry.fqdn[0] == '\0')
-      peer_absorb(keep, other);
-    remove_peer(peers, other);
-  }
-  if (peer_table_set_keys(peers->table, &keep->entry, is->fqdn, &is->ipv4, &is->ipv6)) {
-    error_set(error, ERROR_LIMIT, "the table of peers refused %s", is->fqdn);
-    return NULL;
-  }
-  return keep;
+static struct peer *peer_after(const struct peer *peer) {
+  return (struct peer *)peer->entry.next;
 }
 
 /* --- asking NMS --- */
@@ -146,7 +48,7 @@ static void take_response(struct peers *peers, struct peer *peer,
     return;
   }
   snprintf(is.fqdn, sizeof is.fqdn, "%s", response->fqdn);
-  struct peer *named = identify(peers, peer, &is, &error);
+  struct peer *named = peer_book_identify(peers->book, peer, &is, &error);
   if (!named) {
     peer_refuse(peer, &error);
     return;
@@ -166,7 +68,7 @@ static void take_response(struct peers *peers, struct peer *peer,
   }
   peer_name(named);
   /* Who heard the name may have asked for more; the table says whether the peer is still there. */
-  named = find(peers, is.fqdn, NULL);
+  named = peer_book_find(peers->book, is.fqdn, NULL);
   if (named && error.code != ERROR_NONE)
     peer_refuse(named, &error);
 }
@@ -176,7 +78,9 @@ static void asked(UNUSED struct control *control, int code, const control_messag
   struct ask *ask = context;
   struct peers *peers = ask->peers;
   struct peer *peer =
-      peers->closed ? NULL : find(peers, ask->fqdn[0] != '\0' ? ask->fqdn : NULL, &ask->address);
+      peers->closed
+          ? NULL
+          : peer_book_find(peers->book, ask->fqdn[0] != '\0' ? ask->fqdn : NULL, &ask->address);
   free(ask);
   if (!peer)
     return;
@@ -232,50 +136,15 @@ static void ask_for_direction(struct peer *peer, void *owner) {
 
 /* --- connections that await their direction --- */
 
-static void parked_expire(uv_timer_t *timer);
-
-static void parked_remove(struct peers *peers, size_t at) {
-  peers->parked_count--;
-  memmove(&peers->parked[at], &peers->parked[at + 1],
-          (peers->parked_count - at) * sizeof *peers->parked);
-}
-
-static void parked_arm(struct peers *peers) {
-  if (peers->parked_count == 0) {
-    uv_timer_stop(&peers->timer);
-    return;
-  }
-  uint64_t waited =
-      uv_now(peers->config.loop) - peers->parked[0].since / NANOSECONDS_PER_MILLISECOND;
-  uv_timer_start(&peers->timer, parked_expire,
-                 waited >= PARKED_TIMEOUT ? 0 : PARKED_TIMEOUT - waited, 0);
-}
-
-static void parked_expire(uv_timer_t *timer) {
-  struct peers *peers = timer->data;
-  uint64_t now = uv_now(peers->config.loop);
-  while (peers->parked_count > 0 &&
-         now - peers->parked[0].since / NANOSECONDS_PER_MILLISECOND >= PARKED_TIMEOUT) {
-    struct link *link = peers->parked[0].link;
-    parked_remove(peers, 0);
-    log_info(peers->config.log, "tunnel-refused", "reason=\"no Route Direction allows it\"");
-    link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "no Route Direction allows this tunnel");
-  }
-  parked_arm(peers);
+static bool is_allowed(const struct link *link, const void *context) {
+  const struct peer *peer = context;
+  return peer_allows(peer, link_identity(link));
 }
 
 /* A direction came: those who were early may in. */
-static void parked_admit(struct peers *peers, struct peer *peer) {
-  for (size_t i = 0; i < peers->parked_count;) {
-    struct link *link = peers->parked[i].link;
-    if (!peer_allows(peer, link_identity(link))) {
-      i++;
-      continue;
-    }
-    parked_remove(peers, i);
+static void admit_parked(struct peers *peers, struct peer *peer) {
+  for (struct link *link; (link = parked_take(&peers->parked, is_allowed, peer));)
     peer_adopt(peer, link);
-  }
-  parked_arm(peers);
 }
 
 static void accepted(struct quic_connection *connection, void *context) {
@@ -287,14 +156,10 @@ static void accepted(struct quic_connection *connection, void *context) {
     return;
   }
   const struct pki_identity *identity = link_identity(link);
-  struct peer *peer = find(peers, identity->name, NULL);
+  struct peer *peer = peer_book_find(peers->book, identity->name, NULL);
   if (peer && peer_allows(peer, identity)) {
     peer_adopt(peer, link);
-  } else if (peers->parked_count < PARKED_MAX) {
-    peers->parked[peers->parked_count++] = (struct parked){
-        .link = link, .since = uv_now(peers->config.loop) * NANOSECONDS_PER_MILLISECOND};
-    parked_arm(peers);
-  } else {
+  } else if (!parked_add(&peers->parked, link)) {
     link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "too many connections await a Route Direction");
   }
 }
@@ -360,12 +225,7 @@ static void on_closed(struct link *link, const struct error *error, void *contex
     peer_link_closed(link_owner(link), link, error);
     return;
   }
-  for (size_t i = 0; i < peers->parked_count; i++)
-    if (peers->parked[i].link == link) {
-      parked_remove(peers, i);
-      parked_arm(peers);
-      return;
-    }
+  parked_drop(&peers->parked, link);
 }
 
 static const struct link_handler link_handler = {
@@ -412,7 +272,8 @@ static void environment_tell(const struct peer *peer, enum peer_news news, void 
 }
 
 static void environment_forget(struct peer *peer, void *owner) {
-  remove_peer(owner, peer);
+  struct peers *peers = owner;
+  peer_book_remove(peers->book, peer);
 }
 
 static void environment_check(void *owner) {
@@ -427,7 +288,6 @@ static uint64_t idle_timeout(uint64_t tunnel_idle) {
 
 int peers_new(const struct peers_config *config, struct peers **out, struct error *error) {
   struct peers *peers = calloc(1, sizeof *peers);
-  struct peer_table *table = peer_table_new();
   struct relays_config relays_config = {
       .loop = config->loop,
       .log = config->log,
@@ -437,17 +297,19 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .restarted = environment_check,
       .context = peers,
   };
+  if (!peers)
+    return error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
   struct relays *relays = relays_new(&relays_config);
-  if (!peers || !table || !relays) {
-    peer_table_free(table);
+  struct peer_book *book = peer_book_new(&peers->environment, config->fqdn, config->domain);
+  if (!relays || !book) {
+    peer_book_free(book);
     relays_close(relays);
     free(peers);
     return error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
   }
   peers->config = *config;
-  peers->table = table;
+  peers->book = book;
   peers->relays = relays;
-  snprintf(peers->fqdn, sizeof peers->fqdn, "%s", config->fqdn);
   snprintf(peers->domain, sizeof peers->domain, "%s", config->domain);
   peers->shared = (struct link_shared){
       .loop = config->loop,
@@ -486,19 +348,14 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
   };
   int code = quic_endpoint_serve(config->endpoint, &service, error);
   if (code) {
-    peer_table_free(table);
+    peer_book_free(book);
     relays_close(relays);
     free(peers);
     return code;
   }
-  uv_timer_init(config->loop, &peers->timer);
-  peers->timer.data = peers;
+  parked_init(&peers->parked, config->loop, config->log);
   *out = peers;
   return 0;
-}
-
-static void timer_closed(uv_handle_t *handle) {
-  free(handle->data);
 }
 
 void peers_close(struct peers *peers) {
@@ -506,18 +363,15 @@ void peers_close(struct peers *peers) {
     return;
   peers->closed = true;
   quic_endpoint_withdraw(peers->config.endpoint, LINK_ALPN);
-  for (struct peer_entry *entry; (entry = peer_table_first(peers->table));)
-    remove_peer(peers, (struct peer *)entry);
+  peer_book_free(peers->book);
+  peers->book = NULL;
   link_abandon_all(&peers->shared); /* parked, or let go and still closing */
-  peers->parked_count = 0;
-  peer_table_free(peers->table);
-  peers->table = NULL;
   relays_close(peers->relays);
-  uv_close((uv_handle_t *)&peers->timer, timer_closed);
+  parked_close(&peers->parked, free, peers);
 }
 
 void peers_send(struct peers *peers, const struct ip_address *destination, struct span packet) {
-  struct peer *peer = find_or_add(peers, NULL, destination);
+  struct peer *peer = peer_book_find_or_add(peers->book, NULL, destination);
   if (peer)
     peer_send(peer, packet);
 }
@@ -532,12 +386,12 @@ int peers_direct(struct peers *peers, const Cyphonic__RouteDirection *message,
     code = relay_offer_read(message->relay, &offer, error);
   if (code)
     return code;
-  struct peer *peer = find_or_add(peers, is.fqdn, NULL);
+  struct peer *peer = peer_book_find_or_add(peers->book, is.fqdn, NULL);
   if (!peer) {
     free(offer);
     return error_set(error, ERROR_LIMIT, "the table of peers is full");
   }
-  peer = identify(peers, peer, &is, error);
+  peer = peer_book_identify(peers->book, peer, &is, error);
   if (!peer) {
     free(offer);
     return ERROR_PROTOCOL;
@@ -545,10 +399,10 @@ int peers_direct(struct peers *peers, const Cyphonic__RouteDirection *message,
   direction.received = uv_now(peers->config.loop) * NANOSECONDS_PER_MILLISECOND;
   peer_direct(peer, &direction, offer);
   /* Who waited may have been told, and done anything: the table knows whether the peer is there. */
-  peer = find(peers, is.fqdn, NULL);
+  peer = peer_book_find(peers->book, is.fqdn, NULL);
   if (!peer)
     return 0;
-  parked_admit(peers, peer);
+  admit_parked(peers, peer);
   peer_name(peer);
   return 0;
 }
@@ -556,7 +410,7 @@ int peers_direct(struct peers *peers, const Cyphonic__RouteDirection *message,
 void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *address,
                 enum peer_wait wait, peer_callback callback, void *context) {
   struct error error = {0};
-  struct peer *peer = find_or_add(peers, fqdn, address);
+  struct peer *peer = peer_book_find_or_add(peers->book, fqdn, address);
   if (!peer) {
     error_set(&error, ERROR_LIMIT, "the table of peers is full");
     callback(ERROR_LIMIT, NULL, &error, context);
@@ -568,7 +422,7 @@ void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *
   if (wait == PEER_WAIT_NAME && fresh) {
     /* The path first: the answer is what makes the application send. */
     peer_want(peer);
-    peer = find(peers, fqdn, address);
+    peer = peer_book_find(peers->book, fqdn, address);
     if (peer) {
       callback(0, peer, NULL, context);
       return;
@@ -585,31 +439,31 @@ void peers_find(struct peers *peers, const char *fqdn, const struct ip_address *
 
 const struct peer *peers_known(struct peers *peers, const char *fqdn,
                                const struct ip_address *address) {
-  const struct peer *peer = find(peers, fqdn, address);
+  const struct peer *peer = peer_book_find(peers->book, fqdn, address);
   return peer && peer_is_named(peer) ? peer : NULL;
 }
 
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses) {
   relays_network_changed(peers->relays, addresses);
-  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
-    peer_addresses_changed((struct peer *)entry, addresses);
+  for (struct peer *peer = peer_book_first(peers->book); peer; peer = peer_after(peer))
+    peer_addresses_changed(peer, addresses);
 }
 
 void peers_addresses_settled(struct peers *peers, const struct host_addresses *addresses) {
   relays_network_settled(peers->relays, addresses);
-  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
-    peer_addresses_settled((struct peer *)entry, addresses);
+  for (struct peer *peer = peer_book_first(peers->book); peer; peer = peer_after(peer))
+    peer_addresses_settled(peer, addresses);
 }
 
 void peers_check(struct peers *peers) {
-  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
-    peer_check((struct peer *)entry);
+  for (struct peer *peer = peer_book_first(peers->book); peer; peer = peer_after(peer))
+    peer_check(peer);
 }
 
 void peers_hurry(struct peers *peers) {
   /* Named peers alone are set up again, and those are never forgotten on the way. */
-  for (struct peer_entry *entry = peer_table_first(peers->table); entry; entry = entry->next)
-    peer_hurry((struct peer *)entry);
+  for (struct peer *peer = peer_book_first(peers->book); peer; peer = peer_after(peer))
+    peer_hurry(peer);
 }
 
 struct relays *peers_relays(const struct peers *peers) {
@@ -617,5 +471,5 @@ struct relays *peers_relays(const struct peers *peers) {
 }
 
 const struct peer *peers_first(const struct peers *peers) {
-  return (const struct peer *)peer_table_first(peers->table);
+  return peer_book_first(peers->book);
 }

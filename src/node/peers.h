@@ -34,11 +34,6 @@ struct peers_config {
   void *context;
 };
 
-enum {
-  PARKED_MAX = 64,       /* connections that await their Route Direction; more are refused */
-  PARKED_TIMEOUT = 3000, /* milliseconds: the push to us may be later than the peer's Initial */
-};
-
 /* Serves cyphonic-tun/1 on the endpoint. */
 int peers_new(const struct peers_config *config, struct peers **peers,
               struct error *error) MUST_CHECK;
