@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-static void event_take(struct peer *peer, enum peer_event event, const struct error *why);
-
 uint64_t peer_now(const struct peer *peer) {
   return uv_now(peer->environment->link->loop) * NANOSECONDS_PER_MILLISECOND;
 }
@@ -135,7 +133,7 @@ static void time_over(uv_timer_t *timer) {
   switch (peer->state) {
   case PEER_DIRECTING:
     error_set(&why, ERROR_TIMEOUT, "NMS gave no direction in time");
-    event_take(peer, PEER_BROKEN, &why);
+    peer_event_take(peer, PEER_BROKEN, &why);
     return;
   case PEER_CONNECTING:
     if (peer->failure.code != ERROR_NONE)
@@ -144,26 +142,17 @@ static void time_over(uv_timer_t *timer) {
       error_set(&why, ERROR_TIMEOUT, "the peer%s: pattern %u",
                 peer->direction.client ? " does not answer" : ", which was to connect, did not",
                 peer->direction.pattern);
-    event_take(peer, PEER_BROKEN, &why);
+    peer_event_take(peer, PEER_BROKEN, &why);
     return;
   case PEER_UP:
     idle_check(peer);
     return;
   case PEER_FAILED:
-    event_take(peer, PEER_FORGOTTEN, NULL);
+    peer_event_take(peer, PEER_FORGOTTEN, NULL);
     return;
   case PEER_IDLE:
     return;
   }
-}
-
-void peer_let_go(struct link **link, enum link_close_code code, const char *reason) {
-  struct link *gone = *link;
-  *link = NULL;
-  if (!gone)
-    return;
-  link_set_owner(gone, NULL);
-  link_close(gone, code, reason);
 }
 
 /* --- the state machine --- */
@@ -225,8 +214,7 @@ static void enter_idle(struct peer *peer) {
     peer->environment->forget(peer, peer->environment->owner);
 }
 
-/* One event, one transition, and what comes of it. The last act of whoever calls it. */
-static void event_take(struct peer *peer, enum peer_event event, const struct error *why) {
+void peer_event_take(struct peer *peer, enum peer_event event, const struct error *why) {
   enum peer_state before = peer->state;
   peer->state = peer_state_next(before, event);
   if (peer->state != before) {
@@ -264,7 +252,7 @@ void peer_want(struct peer *peer) {
   if (peer->again != 0 && peer_now(peer) - peer->again < HOLD_QUEUE_LIFETIME)
     return; /* peer_hurry will */
   if (!peer_is_held(peer))
-    event_take(peer, PEER_WANTED, NULL);
+    peer_event_take(peer, PEER_WANTED, NULL);
   else
     waiters_call(peer, true, PEER_WAIT_UP, peer->failure.code, &peer->failure);
 }
@@ -324,7 +312,7 @@ void peer_name(struct peer *peer) {
 void peer_refuse(struct peer *peer, const struct error *error) {
   /* A direction that the peer asked for may have come meanwhile; it holds. */
   if (peer->state == PEER_DIRECTING)
-    event_take(peer, PEER_BROKEN, error);
+    peer_event_take(peer, PEER_BROKEN, error);
   else if (peer->state == PEER_UP)
     path_refused(peer);
   else
@@ -343,7 +331,7 @@ void peer_direct(struct peer *peer, const struct peer_direction *direction,
   }
   peer->direction = *direction;
   binding_offer(&peer->binding, offer, peer_now(peer));
-  event_take(peer, PEER_DIRECTED, NULL);
+  peer_event_take(peer, PEER_DIRECTED, NULL);
 }
 
 void peer_absorb(struct peer *to, struct peer *from) {
@@ -357,169 +345,6 @@ void peer_absorb(struct peer *to, struct peer *from) {
              (to->state == PEER_IDLE || to->state == PEER_FAILED)) {
     to->state = PEER_DIRECTING; /* NMS has been asked already */
     arm(to, PEER_DIRECTION_TIMEOUT);
-  }
-}
-
-/* --- links --- */
-
-static bool identity_matches(const struct peer *peer, const struct pki_identity *identity) {
-  return strcmp(identity->name, peer->entry.fqdn) == 0 &&
-         ip_address_equal(&identity->ipv4, &peer->entry.ipv4) &&
-         ip_address_equal(&identity->ipv6, &peer->entry.ipv6);
-}
-
-bool peer_allows(const struct peer *peer, const struct pki_identity *identity) {
-  if (!identity_matches(peer, identity))
-    return false;
-  const struct peer_direction *direction = &peer->direction;
-  if (direction->received != 0 && peer_now(peer) - direction->received <= PEER_DIRECTION_LIFETIME &&
-      memcmp(direction->public_key, identity->public_key, PKI_HASH_SIZE) == 0)
-    return true;
-  return peer->link &&
-         memcmp(link_identity(peer->link)->public_key, identity->public_key, PKI_HASH_SIZE) == 0;
-}
-
-static void spare_set(struct peer *peer, struct link *link) {
-  peer_let_go(&peer->spare, LINK_CLOSE_SUPERSEDED, "another connection came");
-  peer->spare = link;
-}
-
-/* The link takes over, unless the one in use has the greater direction: both sides decide alike. */
-static void use(struct peer *peer, struct link *link) {
-  struct link *old = peer->link;
-  if (old && link_direction(link) < link_direction(old)) {
-    peer_let_go(&link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
-    return;
-  }
-  peer->link = link;
-  if (old && !link_is_client(old) && link_direction(old) == 0)
-    spare_set(peer, old); /* its TunnelRequest will say which is the later */
-  else
-    peer_let_go(&old, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
-  if (!peer->attempt.link) /* it was for this one; if not, the later decides */
-    attempt_end(peer);
-  path_begin(peer);
-  char remote[ADDRESS_TEXT_SIZE];
-  struct address address = quic_connection_remote(link_connection(link));
-  log_info(peer->environment->link->log, "peer-up", "role=%s pattern=%u path=%s",
-           link_is_client(link) ? "client" : "server", peer->direction.pattern,
-           peer->path.relay[0] != '\0' ? "relay" : "direct");
-  log_debug(peer->environment->link->log, "peer-up-at", "peer=%s remote=%s", peer->entry.fqdn,
-            address_text(&address, remote));
-  event_take(peer, PEER_ESTABLISHED, NULL);
-}
-
-void peer_link_established(struct peer *peer, struct link *link) {
-  if (link != peer->attempt.link)
-    return;
-  const struct pki_identity *identity = link_identity(link);
-  struct error fault = {0};
-  if (!identity_matches(peer, identity) ||
-      memcmp(identity->public_key, peer->direction.public_key, PKI_HASH_SIZE) != 0) {
-    error_set(&peer->failure, ERROR_CERTIFICATE,
-              "the certificate of %s is not the one that NMS named", identity->name);
-    link_close(link, LINK_CLOSE_IDENTITY, "not the certificate that NMS named");
-    return;
-  }
-  if (link_authorise(link, &fault) || link_request(link, &fault)) {
-    peer->failure = fault;
-    link_close(link, LINK_CLOSE_DONE, "the tunnel could not begin");
-    return;
-  }
-  peer->attempt.link = NULL;
-  use(peer, link);
-}
-
-void peer_adopt(struct peer *peer, struct link *link) {
-  struct error fault = {0};
-  if (link_authorise(link, &fault)) {
-    log_warning(peer->environment->link->log, "tunnel-failed", "error=\"%s\"", fault.message);
-    link_set_owner(link, NULL);
-    link_refuse(link, LINK_CLOSE_DONE, "the tunnel could not begin");
-    return;
-  }
-  link_set_owner(link, peer);
-  if (link_direction(link) != 0)
-    peer_link_requested(peer, link);
-  else if (!peer->link)
-    use(peer, link);
-  else
-    spare_set(peer, link);
-}
-
-void peer_link_requested(struct peer *peer, struct link *link) {
-  if (peer->spare == link)
-    peer->spare = NULL;
-  if (peer->link && peer->link != link && link_direction(link) < link_direction(peer->link)) {
-    link_set_owner(link, NULL);
-    link_refuse(link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
-    return;
-  }
-  link_grant(link);
-  if (peer->attempt.link && link_direction(peer->attempt.link) <= link_direction(link))
-    attempt_end(peer);
-  if (peer->link != link)
-    use(peer, link);
-}
-
-void peer_link_confirmed(struct peer *peer, struct link *link) {
-  if (link == peer->link)
-    path_confirmed(peer);
-}
-
-void peer_link_refused(struct peer *peer, struct link *link, const struct error *error) {
-  if (link == peer->link)
-    peer->failure = *error; /* better words than the end that follows */
-}
-
-void peer_link_received(struct peer *peer, UNUSED struct link *link, struct span packet) {
-  peer->active = peer_now(peer);
-  path_note_received(peer);
-  peer->environment->deliver(packet, peer->environment->owner);
-}
-
-void peer_link_moved(struct peer *peer, struct link *link) {
-  if (link == peer->link)
-    path_moved(peer);
-}
-
-void peer_link_spoke_elsewhere(struct peer *peer, struct link *link, const struct address *remote) {
-  if (link == peer->link)
-    mobility_peer_spoke(peer, remote);
-}
-
-void peer_link_migrated(struct peer *peer, struct link *link, bool success) {
-  if (link == peer->link)
-    path_migrated(peer, success);
-}
-
-size_t peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
-                               size_t count, struct address ours[LINK_CANDIDATES_MAX]) {
-  return link == peer->link ? path_upgrade_asked(peer, theirs, count, ours) : 0;
-}
-
-void peer_link_upgrade_answered(struct peer *peer, struct link *link, const struct address *theirs,
-                                size_t count) {
-  if (link == peer->link)
-    path_upgrade_answered(peer, theirs, count);
-}
-
-void peer_link_closed(struct peer *peer, struct link *link, const struct error *error) {
-  if (link == peer->attempt.link) {
-    attempt_link_closed(peer, error);
-  } else if (link == peer->spare) {
-    peer->spare = NULL;
-  } else if (link == peer->link) {
-    peer->link = peer->spare;
-    peer->spare = NULL;
-    if (peer->link) {
-      path_begin(peer);
-      return;
-    }
-    log_debug(peer->environment->link->log, "peer-ended", "peer=%s reason=\"%s\"", peer->entry.fqdn,
-              error->message);
-    struct error why = peer->failure.code != ERROR_NONE ? peer->failure : *error;
-    event_take(peer, link_is_confirmed(link) ? PEER_ENDED : PEER_BROKEN, &why);
   }
 }
 
@@ -547,7 +372,7 @@ void peer_attempt_failed(struct peer *peer, const struct error *why) {
   if (peer->direction.pattern != ATTEMPT_PATTERN_RELAY)
     error_prefix(&error,
                  "none of %zu addresses could be connected to; the last: ", peer->direction.count);
-  event_take(peer, PEER_BROKEN, &error);
+  peer_event_take(peer, PEER_BROKEN, &error);
 }
 
 void peer_reconnect(struct peer *peer) {

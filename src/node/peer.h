@@ -175,6 +175,9 @@ void peer_link_upgrade_answered(struct peer *peer, struct link *link, const stru
 void peer_link_closed(struct peer *peer, struct link *link, const struct error *error);
 
 /* From the peer's parts. */
+/* One event, one transition (peer_state.h), and what comes of it. The last act of whoever calls it.
+ */
+void peer_event_take(struct peer *peer, enum peer_event event, const struct error *why);
 void peer_relay_ready(struct peer *peer);
 void peer_relay_failed(struct peer *peer, bool peer_absent, const struct error *error);
 void peer_relay_lost(struct peer *peer, const struct error *error);
