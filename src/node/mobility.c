@@ -94,10 +94,12 @@ bool mobility_can_go_on(const struct peer *peer, const struct host_addresses *ad
 
 /* A server's packets leave from where the client's arrive, until that is gone. */
 static bool readdress_server(struct quic_connection *connection,
-                             const struct host_addresses *addresses) {
+                             const struct host_addresses *addresses, bool direct) {
   struct ip_address local = quic_connection_local(connection).ip;
-  return ip_address_is_set(&local) && !host_addresses_have(addresses, &local) &&
-         quic_connection_readdress(connection, false) == 0;
+  bool gone = ip_address_is_set(&local) && !host_addresses_have(addresses, &local);
+  if (!gone && direct)
+    quic_connection_hold(connection);
+  return gone && quic_connection_readdress(connection, false) == 0;
 }
 
 void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
@@ -112,7 +114,7 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
   if (client)
     /* A TRS knows one address of ours at a time, the one that we ask it from. */
     done = readdress_client(connection, &mobility->source, addresses, mobility->direct);
-  else if (readdress_server(connection, addresses))
+  else if (readdress_server(connection, addresses, mobility->direct))
     done = READDRESS_MOVED;
   bool moved = done == READDRESS_MOVED;
   if (done != READDRESS_NONE)

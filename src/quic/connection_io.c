@@ -31,7 +31,7 @@ static struct route *connection_route_of(struct quic_connection *connection,
   }
   if (route != NULL) {
     route->heard = now;
-    if (!route->pinned) {
+    if (!route->pinned || !connection->is_client) {
       route->local = packet->local;
       route->interface = packet->interface;
     }
@@ -58,10 +58,14 @@ void connection_validated(struct quic_connection *connection, uint16_t number) {
 static void connection_note_path(struct quic_connection *connection) {
   uint16_t number = route_number(ngtcp2_conn_get_path(connection->conn));
   if (number != connection->current_route) {
+    bool holding = quic_connection_is_holding(connection);
     if (!connection->is_client) {
       route_table_leave(&connection->routes, connection->current_route);
     }
     connection->current_route = number;
+    if (holding) {
+      quic_connection_hold(connection);
+    }
     connection->path_since = connection->time;
     if (connection->mtu != NULL) {
       path_mtu_init(connection->mtu, connection->time);

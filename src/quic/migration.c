@@ -74,7 +74,7 @@ int quic_connection_migrate(struct quic_connection *connection, const struct add
 
 bool quic_connection_can_hold(const struct quic_connection *connection) {
   const struct route *route = connection_route(connection);
-  if (!connection->is_client || route == NULL || route->local.family == 0) {
+  if (route == NULL || route->local.family == 0) {
     return false;
   }
   struct ip_address source = source_towards(&route->remote, route->interface);
@@ -84,6 +84,13 @@ bool quic_connection_can_hold(const struct quic_connection *connection) {
 bool quic_connection_is_holding(const struct quic_connection *connection) {
   const struct route *route = connection_route(connection);
   return route != NULL && route->pinned;
+}
+
+void quic_connection_hold(struct quic_connection *connection) {
+  struct route *route = route_table_by_number(&connection->routes, connection->current_route);
+  if (!connection->is_client && route != NULL) {
+    route->pinned = quic_connection_can_hold(connection);
+  }
 }
 
 int quic_connection_readdress(struct quic_connection *connection, bool hold) {

@@ -209,10 +209,13 @@ void quic_connection_add_candidate(struct quic_connection *connection,
  * if it never answers. A server's packets leave from where the kernel chooses. Without `hold` we
  * must speak, so that the peer follows. Returns as quic_connection_migrate. */
 int quic_connection_readdress(struct quic_connection *connection, bool hold) MUST_CHECK;
-/* Client: that interface still leads from that address to the peer. */
+/* That interface still leads from that address to the peer. */
 bool quic_connection_can_hold(const struct quic_connection *connection);
-/* Client: packets leave from an address that was held, whatever the kernel would choose now. */
+/* Packets leave from an address that was held, whatever the kernel would choose now. */
 bool quic_connection_is_holding(const struct quic_connection *connection);
+/* Server: packets leave by the interface where the client's arrive, and not by the one that the
+ * kernel prefers, as long as it leads there; to be asked again when the host's routes change. */
+void quic_connection_hold(struct quic_connection *connection);
 
 /* Client, after `established`: moves the connection to another address of the peer, or to a TRS.
  * `immediately`: at once, because the present path is dead; otherwise only when the new path is

@@ -82,6 +82,7 @@ void route_table_leave(struct route_table *table, uint16_t number) {
 void route_table_forget_local(struct route_table *table) {
   for (size_t i = 0; i < ROUTES_MAX; i++) {
     table->slots[i].local = (struct ip_address){0};
+    table->slots[i].pinned = false;
   }
 }
 
