@@ -97,7 +97,8 @@ enum path_action path_plan_step(struct path_plan *plan, uint64_t now,
     plan->checked = false;
   }
   uint64_t limit = silence_limit(signs);
-  if (signs->silence > limit && !plan->checked) {
+  /* Before the path is left, so that the relay knows by then where we are. */
+  if (signs->silence > limit / 2 && !plan->checked) {
     plan->checked = true;
     return PATH_CHECK;
   }

@@ -172,14 +172,14 @@ static void a_relay_that_brings_nothing_is_checked_once_in_each_silence(void **s
   (void)state;
   struct scene scene;
   scene_init(&scene, false, true);
-  fall_silent(&scene, PATH_SILENCE_LIMIT);
+  fall_silent(&scene, PATH_SILENCE_LIMIT / 2);
   expect(&scene, PATH_STAY);
-  fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
+  fall_silent(&scene, PATH_SILENCE_LIMIT / 2 + 1);
   expect(&scene, PATH_CHECK);
   expect(&scene, PATH_STAY);
   hear(&scene);
   expect(&scene, PATH_STAY);
-  fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
+  fall_silent(&scene, PATH_SILENCE_LIMIT / 2 + 1);
   expect(&scene, PATH_CHECK);
 }
 
@@ -218,10 +218,13 @@ static void a_silent_direct_path_is_left_for_the_relay(void **state) {
   struct scene scene;
   scene_init(&scene, true, false);
   scene.signs.relay_ready = true;
+  fall_silent(&scene, PATH_SILENCE_LIMIT / 2);
+  expect(&scene, PATH_STAY);
+  fall_silent(&scene, PATH_SILENCE_LIMIT / 2 + 1);
+  expect(&scene, PATH_CHECK);
   fall_silent(&scene, PATH_SILENCE_LIMIT);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, PATH_SILENCE_LIMIT + 1);
-  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_TO_RELAY);
   scene.signs.relayed = true;
   scene.signs.relay_ready = false;
@@ -241,9 +244,9 @@ static void a_slow_path_is_given_three_probe_timeouts(void **state) {
   scene.signs.relay_ready = true;
   scene.signs.probe_timeout = 400 * MILLISECOND;
   fall_silent(&scene, 1200 * MILLISECOND);
+  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_STAY);
   fall_silent(&scene, 1201 * MILLISECOND);
-  expect(&scene, PATH_CHECK);
   expect(&scene, PATH_TO_RELAY);
 }
 
