@@ -23,6 +23,7 @@ struct station {
   struct relay_use *uses;
   uv_timer_t timer; /* runs while nobody uses it */
   bool relayed;     /* a pair has used it */
+  unsigned asked;   /* questions of speak that await their answer */
   bool ending;      /* out of the table; what is left of it comes back and frees it */
   unsigned open;    /* parts that still come back: the timer, a dial, a connection */
   struct station *next, *previous;
@@ -423,11 +424,11 @@ void relay_use_release(struct relay_use *use) {
   use_free(use);
 }
 
-/* With an error the station may be gone. */
 static void seen(UNUSED struct control *control, int code, const control_message *reply,
                  UNUSED const struct error *error, void *context) {
   struct station *station = context;
   struct address observed;
+  station->asked--;
   if (code || reply->body_case != CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE ||
       message_endpoint(reply->observation_response->observed, &observed))
     return;
@@ -445,13 +446,16 @@ static void speak(struct station *station) {
   message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
   message.observation_request = &request;
   struct error error = {0};
-  if (control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen, station, &error))
+  if (!control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen, station, &error))
+    station->asked++;
+  else
     log_debug(station->relays->config.log, "relay-not-told", "relay=%s error=\"%s\"", station->name,
               error.message);
 }
 
 void relay_use_check(struct relay_use *use) {
-  if (use->station && use->station->control)
+  /* All pairs may ask at once; one answer does for all. */
+  if (use->station && use->station->control && use->station->asked == 0)
     speak(use->station);
 }
 
