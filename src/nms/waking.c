@@ -83,34 +83,30 @@ static void forget_changes(struct waking *waking) {
   }
 }
 
-static void write_begun(struct waking *waking, int code, struct error *error) {
-  if (code == 0) {
-    code = write_all(waking, error);
-  }
-  if (code != 0) {
-    log_warning(waking->log, "connections-not-recorded", "cause=\"%s\"", error->message);
-  }
-  forget_changes(waking);
-}
+static void time_to_write(uv_timer_t *timer);
 
 void waking_write(struct waking *waking) {
   struct error error = {0};
   uv_timer_stop(&waking->writing);
-  if (waking->changes != NULL) {
-    write_begun(waking, store_begin(waking->store, &error), &error);
+  if (waking->changes == NULL) {
+    return;
   }
-}
-
-/* Nobody waits for it, so it does not keep NMS waiting for another writer either. */
-static void time_to_write(uv_timer_t *timer) {
-  struct waking *waking = timer->data;
-  struct error error = {0};
   int code = store_try_begin(waking->store, &error);
   if (code == ERROR_AGAIN) {
-    uv_timer_start(timer, time_to_write, WAKING_WRITE_DELAY, 0);
-  } else {
-    write_begun(waking, code, &error);
+    uv_timer_start(&waking->writing, time_to_write, WAKING_WRITE_DELAY, 0);
+    return;
   }
+  if (code == 0) {
+    code = write_all(waking, &error);
+  }
+  if (code != 0) {
+    log_warning(waking->log, "connections-not-recorded", "cause=\"%s\"", error.message);
+  }
+  forget_changes(waking);
+}
+
+static void time_to_write(uv_timer_t *timer) {
+  waking_write(timer->data);
 }
 
 static struct change *change_of(struct waking *waking, int64_t device_id) {

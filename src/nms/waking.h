@@ -30,8 +30,8 @@ void waking_note(struct waking *waking, int64_t device_id,
                  const struct store_connection *connection);
 /* It has none any more. */
 void waking_forget(struct waking *waking, int64_t device_id);
-/* Writes what has been gathered. What cannot be written is dropped, and the log tells: to try again
- * would hold up all nodes for as long as somebody locks the database. */
+/* Writes what has been gathered, or later while another program writes to the database, for which
+ * the nodes need not wait. What cannot be written is dropped, and the log tells. */
 void waking_write(struct waking *waking);
 
 #endif

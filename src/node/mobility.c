@@ -124,6 +124,7 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
     speak(peer);
   if (!moved)
     return;
+  mobility->stayed = false;
   struct move move = {.kind = MOVE_OWN_ADDRESS, .pending = true, .from.ip = mobility->before};
   move_begin(peer, &move);
   speak(peer);
