@@ -347,6 +347,10 @@ void link_send(struct link *link, struct span packet) {
   tunnel_send(link->tunnel, packet);
 }
 
+void link_take_over(struct link *to, struct link *from) {
+  tunnel_take_over(to->tunnel, from->tunnel);
+}
+
 int link_ping(struct link *link, control_reply_callback callback, void *context,
               struct error *error) {
   Cyphonic__PingRequest request = CYPHONIC__PING_REQUEST__INIT;

@@ -56,8 +56,10 @@ struct peer_environment {
   bool (*behind_nat)(int family, void *owner);
   void (*own)(struct path_own *own, void *owner);   /* fills in zeros */
   void (*deliver)(struct span packet, void *owner); /* to the TUN device */
-  void (*check)(void *owner);                       /* as in peers_config, but never NULL */
-  void (*look_again)(void *owner);                  /* likewise */
+  /* Takes over a link that another took the place of: it delivers for a moment yet, and closes. */
+  void (*linger)(struct link *link, void *owner);
+  void (*check)(void *owner);      /* as in peers_config, but never NULL */
+  void (*look_again)(void *owner); /* likewise */
   void (*tell)(const struct peer *peer, enum peer_news news, void *owner); /* who watches */
   /* Not identified, and nobody wants it any more. The peer is gone afterwards. */
   void (*forget)(struct peer *peer, void *owner);

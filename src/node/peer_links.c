@@ -43,10 +43,12 @@ static void use(struct peer *peer, struct link *link) {
     return;
   }
   peer->link = link;
+  if (old)
+    link_take_over(link, old);
   if (old && !link_is_client(old) && link_direction(old) == 0)
     spare_set(peer, old); /* its TunnelRequest will say which is the later */
-  else
-    peer_let_go(&old, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+  else if (old)
+    peer->environment->linger(old, peer->environment->owner);
   if (!peer->attempt.link) /* it was for this one; if not, the later decides */
     attempt_end(peer);
   path_begin(peer);

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "node/direction.h"
 #include "node/message.h"
-#include "node/parked.h"
 #include "node/peer_book.h"
+#include "node/waiting_links.h"
 
 struct peers {
   struct peers_config config;
@@ -17,8 +17,15 @@ struct peers {
   struct peer_environment environment;
   struct peer_book *book; /* NULL: closed */
   struct relays *relays;
-  struct parked parked;
+  struct waiting_links parked;    /* NMS's push to us may be later than the peer's first packet */
+  struct waiting_links lingering; /* superseded: what is under way on them still arrives */
+  unsigned open;                  /* of the two */
   bool closed;
+};
+
+enum {
+  PARKED_TIMEOUT = 3000, /* milliseconds */
+  LINGER_TIMEOUT = 1000,
 };
 
 /* A tunnel without keep-alive must outlive its own idle close, which either side may do first. */
@@ -143,8 +150,14 @@ static bool is_allowed(const struct link *link, const void *context) {
 
 /* A direction came: those who were early may in. */
 static void admit_parked(struct peers *peers, struct peer *peer) {
-  for (struct link *link; (link = parked_take(&peers->parked, is_allowed, peer));)
+  for (struct link *link; (link = waiting_links_take(&peers->parked, is_allowed, peer));)
     peer_adopt(peer, link);
+}
+
+static void parked_expired(struct link *link, void *context) {
+  struct peers *peers = context;
+  log_info(peers->config.log, "tunnel-refused", "reason=\"no Route Direction allows it\"");
+  link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "no Route Direction allows this tunnel");
 }
 
 static void accepted(struct quic_connection *connection, void *context) {
@@ -159,7 +172,7 @@ static void accepted(struct quic_connection *connection, void *context) {
   struct peer *peer = peer_book_find(peers->book, identity->name, NULL);
   if (peer && peer_allows(peer, identity)) {
     peer_adopt(peer, link);
-  } else if (!parked_add(&peers->parked, link)) {
+  } else if (!waiting_links_add(&peers->parked, link)) {
     link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "too many connections await a Route Direction");
   }
 }
@@ -186,9 +199,12 @@ static void on_refused(struct link *link, const struct error *error, UNUSED void
     peer_link_refused(link_owner(link), link, error);
 }
 
-static void on_received(struct link *link, struct span packet, UNUSED void *context) {
+static void on_received(struct link *link, struct span packet, void *context) {
+  struct peers *peers = context;
   if (link_owner(link))
     peer_link_received(link_owner(link), link, packet);
+  else /* it lingers */
+    peers->config.deliver(packet, peers->config.context);
 }
 
 static void on_moved(struct link *link, UNUSED void *context) {
@@ -225,7 +241,8 @@ static void on_closed(struct link *link, const struct error *error, void *contex
     peer_link_closed(link_owner(link), link, error);
     return;
   }
-  parked_drop(&peers->parked, link);
+  waiting_links_drop(&peers->parked, link);
+  waiting_links_drop(&peers->lingering, link);
 }
 
 static const struct link_handler link_handler = {
@@ -257,6 +274,17 @@ static void environment_own(struct path_own *own, void *owner) {
 static void environment_deliver(struct span packet, void *owner) {
   struct peers *peers = owner;
   peers->config.deliver(packet, peers->config.context);
+}
+
+static void end_superseded(struct link *link, UNUSED void *context) {
+  link_close(link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
+}
+
+static void environment_linger(struct link *link, void *owner) {
+  struct peers *peers = owner;
+  link_set_owner(link, NULL);
+  if (!waiting_links_add(&peers->lingering, link))
+    end_superseded(link, peers);
 }
 
 static void environment_look_again(void *owner) {
@@ -332,6 +360,7 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .behind_nat = environment_behind_nat,
       .own = environment_own,
       .deliver = environment_deliver,
+      .linger = environment_linger,
       .check = environment_check,
       .look_again = environment_look_again,
       .tell = environment_tell,
@@ -353,9 +382,17 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
     free(peers);
     return code;
   }
-  parked_init(&peers->parked, config->loop, config->log);
+  waiting_links_init(&peers->parked, config->loop, PARKED_TIMEOUT, parked_expired, peers);
+  waiting_links_init(&peers->lingering, config->loop, LINGER_TIMEOUT, end_superseded, peers);
+  peers->open = 2;
   *out = peers;
   return 0;
+}
+
+static void waiting_closed(void *context) {
+  struct peers *peers = context;
+  if (--peers->open == 0)
+    free(peers);
 }
 
 void peers_close(struct peers *peers) {
@@ -365,9 +402,10 @@ void peers_close(struct peers *peers) {
   quic_endpoint_withdraw(peers->config.endpoint, LINK_ALPN);
   peer_book_free(peers->book);
   peers->book = NULL;
-  link_abandon_all(&peers->shared); /* parked, or let go and still closing */
+  link_abandon_all(&peers->shared); /* those that wait, or were let go and are still closing */
   relays_close(peers->relays);
-  parked_close(&peers->parked, free, peers);
+  waiting_links_close(&peers->parked, waiting_closed);
+  waiting_links_close(&peers->lingering, waiting_closed);
 }
 
 void peers_send(struct peers *peers, const struct ip_address *destination, struct span packet) {

@@ -43,9 +43,10 @@ struct quic_connection {
   bool is_client;
   bool confirmed;  /* the handshake (RFC 9001 section 4.1.2): TLS has nothing more to do */
   bool in_library; /* ngtcp2 is on the stack and may not be called again */
-  /* Its time has come, and what that asks for goes before any datagram: a probe must be small,
-   * since large packets may be just what does not arrive. */
-  bool expired;
+  /* Something goes before any datagram: what the timer asks for, since a probe must be small when
+   * large packets may be just what does not arrive, and streams, which a full tunnel would starve.
+   */
+  bool due;
   enum connection_state state;
 
   struct quic_handler handler; /* all NULL until set */

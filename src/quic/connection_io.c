@@ -272,12 +272,12 @@ static bool connection_write(struct quic_connection *connection, uint64_t now) {
 }
 
 bool connection_write_due(struct quic_connection *connection, uint64_t now) {
-  connection->expired = !connection_write(connection, connection_time(connection, now));
-  return !connection->expired;
+  connection->due = !connection_write(connection, connection_time(connection, now));
+  return !connection->due;
 }
 
 bool connection_flush(struct quic_connection *connection, uint64_t now) {
-  if (connection->expired && !connection_write_due(connection, now)) {
+  if (connection->due && !connection_write_due(connection, now)) {
     return false;
   }
   if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
@@ -319,7 +319,7 @@ void connection_expire(struct quic_connection *connection, uint64_t now) {
   if (status != 0) {
     connection_fail(connection, status);
   } else {
-    connection->expired = true;
+    connection->due = true;
     migration_settle(connection);
   }
   endpoint_mark_ready(connection->endpoint, connection);

@@ -59,14 +59,25 @@ int send_queue_push(struct send_queue *queue, struct span packet, uint64_t now) 
   return gone;
 }
 
+static void drop_stale(struct send_queue *queue, struct packet_queue *of, uint64_t now,
+                       uint64_t *dropped) {
+  while (of->count > 0 && now - packet_queue_since(of) > SEND_QUEUE_LIFETIME &&
+         queue->waiting[flow_of(packet_queue_front(of))] > 1) {
+    drop_front(queue, of);
+    (*dropped)++;
+  }
+}
+
 struct span send_queue_front(struct send_queue *queue, uint64_t now, uint64_t *dropped) {
   if (queue->chosen != NULL) {
     return packet_queue_front(queue->chosen);
   }
+  drop_stale(queue, &queue->ahead, now, dropped);
   if (queue->ahead.count > 0) {
     queue->chosen = &queue->ahead;
     return packet_queue_front(queue->chosen);
   }
+  drop_stale(queue, &queue->bulk, now, dropped);
   while (
       queue->bulk.count > 0 &&
       codel_drops(&queue->codel, now, now - packet_queue_since(&queue->bulk), queue->bulk.bytes)) {
@@ -89,4 +100,18 @@ void send_queue_pop(struct send_queue *queue) {
   if (queue->chosen != NULL) {
     drop_front(queue, queue->chosen);
   }
+}
+
+size_t send_queue_move(struct send_queue *to, struct send_queue *from) {
+  struct packet_queue *parts[] = {&from->ahead, &from->bulk};
+  size_t gone = 0;
+  for (size_t i = 0; i < 2; i++) {
+    while (parts[i]->count > 0) {
+      int code = send_queue_push(to, packet_queue_front(parts[i]), packet_queue_since(parts[i]));
+      gone += code < 0 ? 1 : (size_t)code;
+      drop_front(from, parts[i]);
+    }
+  }
+  from->chosen = NULL;
+  return gone;
 }

@@ -8,6 +8,10 @@
 #include "tunnel/packet_queue.h"
 
 enum { SEND_QUEUE_FLOWS = 256 /* told apart by a hash; who shares a number only waits longer */ };
+/* Nanoseconds. While nothing can be sent, what is older gives way to the last packet of its flow,
+ * which stays: it is what makes a TCP connection go on as soon as there is a path again, instead of
+ * at its next retransmission, which may be many seconds away by then. */
+#define SEND_QUEUE_LIFETIME UINT64_C(1000000000)
 
 /* Zero-initialise; send_queue_clear at the end. */
 struct send_queue {
@@ -29,5 +33,8 @@ int send_queue_push(struct send_queue *queue, struct span packet, uint64_t now) 
  * understands it, such a packet is marked instead. */
 struct span send_queue_front(struct send_queue *queue, uint64_t now, uint64_t *dropped);
 void send_queue_pop(struct send_queue *queue);
+/* Appends what is in `from`, which keeps its age, and empties that. Returns how many packets gave
+ * way. */
+size_t send_queue_move(struct send_queue *to, struct send_queue *from);
 
 #endif

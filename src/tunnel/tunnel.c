@@ -228,6 +228,17 @@ void tunnel_send(struct tunnel *tunnel, struct span packet) {
   leave(tunnel);
 }
 
+void tunnel_take_over(struct tunnel *to, struct tunnel *from) {
+  from->cut = (struct cut){0};
+  to->counters.dropped_full += send_queue_move(&to->queue, &from->queue);
+  if (to->queue.chosen == NULL) { /* who was sent in part is gone */
+    to->cut = (struct cut){0};
+  }
+  if (!to->blocked) {
+    drain(to);
+  }
+}
+
 static void writable(struct quic_connection *connection UNUSED, void *context) {
   struct tunnel *tunnel = context;
   tunnel->blocked = false;

@@ -42,6 +42,10 @@ void tunnel_free(struct tunnel *tunnel);
  * full. */
 void tunnel_send(struct tunnel *tunnel, struct span packet);
 
+/* What waits at `from` is sent by `to` instead, as if it had come there when it came. Neither is
+ * delivering. */
+void tunnel_take_over(struct tunnel *to, struct tunnel *from);
+
 void tunnel_counters(const struct tunnel *tunnel, struct tunnel_counters *counters);
 
 #endif

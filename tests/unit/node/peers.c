@@ -125,6 +125,41 @@ static void of_two_connections_the_later_direction_stays_on_both_sides(void **st
   pair_close(&pair);
 }
 
+struct stream {
+  struct pair *pair;
+  unsigned sent; /* each way */
+};
+
+static bool later_is_used_by_a_stream(void *context) {
+  struct stream *stream = context;
+  send_packet(&stream->pair->alice, &stream->pair->bob);
+  send_packet(&stream->pair->bob, &stream->pair->alice);
+  stream->sent++;
+  return later_is_used(stream->pair);
+}
+
+static bool all_arrived(void *context) {
+  const struct stream *stream = context;
+  return stream->pair->alice.delivered == stream->sent &&
+         stream->pair->bob.delivered == stream->sent;
+}
+
+static void no_packet_is_lost_when_another_connection_takes_over(void **state) {
+  (void)state;
+  struct pair pair;
+  pair_open(&pair);
+  must_direct(&pair.bob, &pair.alice, 7, false);
+  must_direct(&pair.alice, &pair.bob, 7, true);
+  world_run_until(&pair.world, both_up, &pair);
+  must_direct(&pair.bob, &pair.alice, 8, false);
+  must_direct(&pair.alice, &pair.bob, 8, true);
+  struct stream stream = {.pair = &pair};
+  world_run_until(&pair.world, later_is_used_by_a_stream, &stream);
+  world_run_until(&pair.world, all_arrived, &stream);
+  assert_int_equal(pair.alice.complaints + pair.bob.complaints, 0);
+  pair_close(&pair);
+}
+
 static void an_older_direction_changes_nothing(void **state) {
   (void)state;
   struct pair pair;
@@ -308,6 +343,7 @@ int main(void) {
       cmocka_unit_test(a_key_other_than_directed_is_not_connected_to),
       cmocka_unit_test(a_key_other_than_directed_is_not_let_in),
       cmocka_unit_test(of_two_connections_the_later_direction_stays_on_both_sides),
+      cmocka_unit_test(no_packet_is_lost_when_another_connection_takes_over),
       cmocka_unit_test(an_older_direction_changes_nothing),
       cmocka_unit_test(who_waits_for_a_name_hears_it_even_if_there_is_no_path),
       cmocka_unit_test(two_questions_for_one_name_ask_once),

@@ -156,6 +156,44 @@ static void the_oldest_of_the_same_kind_give_way(void **state UNUSED) {
   assert_null(queue.chosen);
 }
 
+/* A path that takes nothing for five seconds. */
+static void of_what_is_stale_the_last_of_each_flow_stays(void **state UNUSED) {
+  late = 0;
+  for (uint8_t i = 0; i < 50; i++) {
+    assert_int_equal(push(4, TCP, 1, i, i * 100 * MILLISECOND), 0);
+    assert_int_equal(push(4, TCP, 2, 100 + i, i * 100 * MILLISECOND), 0);
+  }
+  assert_int_equal(push(6, TCP, 3, 200, MILLISECOND), 0);
+  uint64_t now = 5000 * MILLISECOND;
+  expect(200, now);
+  for (uint8_t i = 40; i < 50; i++) { /* the last second's */
+    expect(i, now);
+    expect(100 + i, now);
+  }
+  assert_int_equal(late, 80);
+  assert_int_equal(send_queue_front(&queue, now, &late).size, 0);
+}
+
+static void another_queue_takes_over_with_the_age_of_each_packet(void **state UNUSED) {
+  late = 0;
+  assert_int_equal(push(4, TCP, 1, 1, MILLISECOND), 0);
+  assert_int_equal(push(4, TCP, 1, 2, MILLISECOND), 0);
+  assert_int_equal(push(4, TCP, 1, 3, 900 * MILLISECOND), 0);
+  assert_int_equal(push(4, ICMP, 0, 4, 900 * MILLISECOND), 0);
+  assert_int_equal(send_queue_front(&queue, MILLISECOND, &late).data[MARK_AT], 1);
+  struct send_queue old = queue;
+  queue = (struct send_queue){0};
+  assert_int_equal(send_queue_move(&queue, &old), 0);
+  assert_int_equal(send_queue_count(&old), 0);
+  assert_null(old.chosen);
+  send_queue_clear(&old);
+  expect(4, 1100 * MILLISECOND);
+  expect(3, 1100 * MILLISECOND);
+  assert_int_equal(late, 2);
+  assert_int_equal(push(4, TCP, 1, 5, 1100 * MILLISECOND), 0); /* nothing of its flow is left */
+  assert_int_equal(queue.ahead.count, 1);
+}
+
 static void what_is_no_ip_packet_waits_like_any_other(void **state UNUSED) {
   const uint8_t junk[] = {0x45, 0, 0};
   assert_int_equal(send_queue_push(&queue, (struct span){junk, sizeof(junk)}, 1), 0);
@@ -173,6 +211,10 @@ int main(void) {
                                       teardown),
       cmocka_unit_test_setup_teardown(who_understands_is_marked_and_not_dropped, setup, teardown),
       cmocka_unit_test_setup_teardown(the_oldest_of_the_same_kind_give_way, setup, teardown),
+      cmocka_unit_test_setup_teardown(of_what_is_stale_the_last_of_each_flow_stays, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(another_queue_takes_over_with_the_age_of_each_packet, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(what_is_no_ip_packet_waits_like_any_other, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
