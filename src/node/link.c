@@ -347,8 +347,9 @@ void link_send(struct link *link, struct span packet) {
   tunnel_send(link->tunnel, packet);
 }
 
-void link_take_over(struct link *to, struct link *from) {
-  tunnel_take_over(to->tunnel, from->tunnel);
+void link_salvage(struct link *link, void (*take)(struct span packet, void *context),
+                  void *context) {
+  tunnel_salvage(link->tunnel, take, context);
 }
 
 int link_ping(struct link *link, control_reply_callback callback, void *context,

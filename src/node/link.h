@@ -102,8 +102,9 @@ void link_refuse(struct link *link, enum link_close_code code, const char *text)
 
 /* Only after link_authorise. */
 void link_send(struct link *link, struct span packet);
-/* What waits at `from` is sent by `to` instead. Both are authorised. */
-void link_take_over(struct link *to, struct link *from);
+/* As tunnel_salvage. Only after link_authorise. */
+void link_salvage(struct link *link, void (*take)(struct span packet, void *context),
+                  void *context);
 int link_ping(struct link *link, control_reply_callback callback, void *context,
               struct error *error) MUST_CHECK;
 /* Says something that the peer must answer. */

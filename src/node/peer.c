@@ -257,6 +257,11 @@ void peer_want(struct peer *peer) {
     waiters_call(peer, true, PEER_WAIT_UP, peer->failure.code, &peer->failure);
 }
 
+static void hold(struct span packet, void *context) {
+  struct peer *peer = context;
+  hold_queue_push(&peer->queue, packet, peer_now(peer));
+}
+
 void peer_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
   if (!peer->link)
     return;
@@ -271,6 +276,8 @@ void peer_addresses_settled(struct peer *peer, const struct host_addresses *addr
       mobility_can_go_on(peer, addresses))
     return;
   peer->again = peer_now(peer);
+  if (link_is_authorised(peer->link))
+    link_salvage(peer->link, hold, peer);
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
 }
 

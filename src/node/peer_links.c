@@ -35,6 +35,11 @@ static void spare_set(struct peer *peer, struct link *link) {
   peer->spare = link;
 }
 
+static void send_by(struct span packet, void *context) {
+  struct link *link = context;
+  link_send(link, packet);
+}
+
 /* The link takes over, unless the one in use has the greater direction: both sides decide alike. */
 static void use(struct peer *peer, struct link *link) {
   struct link *old = peer->link;
@@ -44,7 +49,7 @@ static void use(struct peer *peer, struct link *link) {
   }
   peer->link = link;
   if (old)
-    link_take_over(link, old);
+    link_salvage(old, send_by, link);
   if (old && !link_is_client(old) && link_direction(old) == 0)
     spare_set(peer, old); /* its TunnelRequest will say which is the later */
   else if (old)

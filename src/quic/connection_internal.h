@@ -43,10 +43,9 @@ struct quic_connection {
   bool is_client;
   bool confirmed;  /* the handshake (RFC 9001 section 4.1.2): TLS has nothing more to do */
   bool in_library; /* ngtcp2 is on the stack and may not be called again */
-  /* Something goes before any datagram: what the timer asks for, since a probe must be small when
-   * large packets may be just what does not arrive, and streams, which a full tunnel would starve.
-   */
-  bool due;
+  /* Its time has come, and what that asks for goes before any datagram: a probe must be small,
+   * since large packets may be just what does not arrive. */
+  bool expired;
   enum connection_state state;
 
   struct quic_handler handler; /* all NULL until set */
@@ -58,6 +57,7 @@ struct quic_connection {
 
   struct quic_stream *streams; /* all, doubly linked */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
+  bool answer_awaited;         /* the owner wants to be told of it */
   uint64_t next_datagram_id, received_datagrams;
   uint64_t news;           /* datagrams and stream data that came and had not come before */
   int64_t flight_room;     /* bytes that may be sent before it is looked at what is under way */

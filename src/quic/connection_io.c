@@ -108,6 +108,16 @@ static void wait_to_acknowledge(struct quic_connection *connection, uint64_t now
   }
 }
 
+/* Only when ngtcp2 is off the stack: the owner sends. */
+static void tell_answered(struct quic_connection *connection) {
+  if (connection->answer_awaited && connection->state == CONNECTION_ESTABLISHED) {
+    connection->answer_awaited = false;
+    if (connection->datagram_handler.answered != NULL) {
+      connection->datagram_handler.answered(connection, connection->datagram_context);
+    }
+  }
+}
+
 void connection_receive(struct quic_connection *connection, const struct udp_packet *packet,
                         uint64_t now) {
   if (connection->state == CONNECTION_CLOSED) {
@@ -145,7 +155,8 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
   } else {
     connection->answered = true;
     /* A path that was left still brings the server's questions whether it works. */
-    if (!elsewhere && number == connection->current_route) {
+    bool heard = !elsewhere && number == connection->current_route;
+    if (heard) {
       connection_end_wait(connection, now);
       connection->probe_timeout = 0;
     }
@@ -160,6 +171,9 @@ void connection_receive(struct quic_connection *connection, const struct udp_pac
     }
     connection_note_path(connection);
     migration_settle(connection);
+    if (heard) {
+      tell_answered(connection);
+    }
     if (elsewhere && connection->news != news && connection->state == CONNECTION_ESTABLISHED) {
       connection->handler.spoke_elsewhere(connection, &packet->remote, connection->context);
     }
@@ -272,12 +286,12 @@ static bool connection_write(struct quic_connection *connection, uint64_t now) {
 }
 
 bool connection_write_due(struct quic_connection *connection, uint64_t now) {
-  connection->due = !connection_write(connection, connection_time(connection, now));
-  return !connection->due;
+  connection->expired = !connection_write(connection, connection_time(connection, now));
+  return !connection->expired;
 }
 
 bool connection_flush(struct quic_connection *connection, uint64_t now) {
-  if (connection->due && !connection_write_due(connection, now)) {
+  if (connection->expired && !connection_write_due(connection, now)) {
     return false;
   }
   if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {
@@ -319,7 +333,7 @@ void connection_expire(struct quic_connection *connection, uint64_t now) {
   if (status != 0) {
     connection_fail(connection, status);
   } else {
-    connection->due = true;
+    connection->expired = true;
     migration_settle(connection);
   }
   endpoint_mark_ready(connection->endpoint, connection);

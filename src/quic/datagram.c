@@ -56,7 +56,7 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
     endpoint_mark_ready(connection->endpoint, connection);
     return ERROR_AGAIN;
   }
-  if (connection->due) {
+  if (connection->expired) {
     /* Without room for what is due there is none for the datagram either, which says so below. */
     (void)connection_write_due(connection, endpoint_time(connection->endpoint));
     if (connection->state == CONNECTION_ENDING) {

@@ -146,6 +146,10 @@ uint64_t quic_connection_silence(const struct quic_connection *connection, uint6
                                                                      : now - connection->unanswered;
 }
 
+void quic_connection_await_answer(struct quic_connection *connection) {
+  connection->answer_awaited = true;
+}
+
 static uint64_t present_wait(const struct quic_connection *connection, uint64_t now) {
   return connection->asked == 0 || now < connection->asked ? 0 : now - connection->asked;
 }

@@ -71,6 +71,8 @@ struct quic_datagram_handler {
   void (*received)(struct quic_connection *connection, struct span data, void *context);
   /* After ERROR_AGAIN: there may be room again. */
   void (*writable)(struct quic_connection *connection, void *context);
+  /* After quic_connection_await_answer: something came by the path in use. May be NULL. */
+  void (*answered)(struct quic_connection *connection, void *context);
 };
 
 /* --- endpoint --- */
@@ -233,6 +235,8 @@ bool quic_connection_is_moving(const struct quic_connection *connection);
 /* Nanoseconds for which nothing came although something that asks for an answer was sent; 0: all is
  * well. Compare with three times quic_connection_probe_timeout to call a path dead. */
 uint64_t quic_connection_silence(const struct quic_connection *connection, uint64_t now);
+/* Has the datagram handler's `answered` called, once, when something comes next. */
+void quic_connection_await_answer(struct quic_connection *connection);
 /* Nanoseconds: the longest that an answer was waited for within the last second, by whatever path,
  * the present wait included; what was told once is not told again. */
 uint64_t quic_connection_take_wait(struct quic_connection *connection, uint64_t now);

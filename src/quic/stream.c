@@ -116,7 +116,6 @@ int quic_stream_send(struct quic_stream *stream, struct span data, bool fin) {
     }
   }
   stream->fin = fin;
-  connection->due = true;
   endpoint_mark_ready(connection->endpoint, connection);
   return 0;
 }

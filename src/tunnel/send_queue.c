@@ -1,29 +1,6 @@
 #include "tunnel/send_queue.h"
 
-#include <netinet/in.h>
-
 #include "tunnel/ecn.h"
-#include "tunnel/header_layout.h"
-
-/* Both ends of the tunnel are the same for all its packets: protocol and ports tell flows apart. A
- * fragment has no ports to be trusted in; whatever is read there is a number all the same. */
-static uint8_t flow_of(struct span packet) {
-  uint32_t hash = 0;
-  size_t ports = 0;
-  if (packet.size >= IPV4_HEADER && packet.data[0] >> 4 == 4) {
-    hash = packet.data[IPV4_PROTOCOL];
-    ports = (size_t)(packet.data[0] & 0x0f) * 4;
-  } else if (packet.size >= IPV6_HEADER) {
-    hash = packet.data[IPV6_NEXT_HEADER];
-    ports = IPV6_HEADER;
-  }
-  bool has_ports =
-      (hash == IPPROTO_TCP || hash == IPPROTO_UDP) && packet.size >= ports + PORTS_SIZE;
-  for (size_t i = 0; has_ports && i < PORTS_SIZE; i++) {
-    hash = (hash ^ packet.data[ports + i]) * 16777619U;
-  }
-  return (uint8_t)(hash ^ hash >> 8 ^ hash >> 16 ^ hash >> 24);
-}
 
 void send_queue_clear(struct send_queue *queue) {
   packet_queue_clear(&queue->ahead);
@@ -100,18 +77,4 @@ void send_queue_pop(struct send_queue *queue) {
   if (queue->chosen != NULL) {
     drop_front(queue, queue->chosen);
   }
-}
-
-size_t send_queue_move(struct send_queue *to, struct send_queue *from) {
-  struct packet_queue *parts[] = {&from->ahead, &from->bulk};
-  size_t gone = 0;
-  for (size_t i = 0; i < 2; i++) {
-    while (parts[i]->count > 0) {
-      int code = send_queue_push(to, packet_queue_front(parts[i]), packet_queue_since(parts[i]));
-      gone += code < 0 ? 1 : (size_t)code;
-      drop_front(from, parts[i]);
-    }
-  }
-  from->chosen = NULL;
-  return gone;
 }

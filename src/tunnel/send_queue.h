@@ -5,12 +5,11 @@
 #define CYPHONIC_TUNNEL_SEND_QUEUE_H
 
 #include "tunnel/codel.h"
+#include "tunnel/flow.h"
 #include "tunnel/packet_queue.h"
 
-enum { SEND_QUEUE_FLOWS = 256 /* told apart by a hash; who shares a number only waits longer */ };
 /* Nanoseconds. While nothing can be sent, what is older gives way to the last packet of its flow,
- * which stays: it is what makes a TCP connection go on as soon as there is a path again, instead of
- * at its next retransmission, which may be many seconds away by then. */
+ * which stays, as in unanswered.h. */
 #define SEND_QUEUE_LIFETIME UINT64_C(1000000000)
 
 /* Zero-initialise; send_queue_clear at the end. */
@@ -18,8 +17,8 @@ struct send_queue {
   struct packet_queue ahead, bulk;
   struct packet_queue *chosen; /* whose front is being sent; NULL: to be chosen */
   struct codel codel;
-  uint64_t marked;                    /* packets that were marked and not dropped (RFC 3168) */
-  uint16_t waiting[SEND_QUEUE_FLOWS]; /* packets of the flow, in both */
+  uint64_t marked;         /* packets that were marked and not dropped (RFC 3168) */
+  uint16_t waiting[FLOWS]; /* packets of the flow, in both */
 };
 
 void send_queue_clear(struct send_queue *queue);
@@ -33,8 +32,5 @@ int send_queue_push(struct send_queue *queue, struct span packet, uint64_t now) 
  * understands it, such a packet is marked instead. */
 struct span send_queue_front(struct send_queue *queue, uint64_t now, uint64_t *dropped);
 void send_queue_pop(struct send_queue *queue);
-/* Appends what is in `from`, which keeps its age, and empties that. Returns how many packets gave
- * way. */
-size_t send_queue_move(struct send_queue *to, struct send_queue *from);
 
 #endif

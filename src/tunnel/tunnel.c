@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "tunnel/fragment.h"
 #include "tunnel/send_queue.h"
+#include "tunnel/unanswered.h"
 
 _Static_assert((int)TUNNEL_QUEUE_PACKETS == (int)PACKET_QUEUE_PACKETS &&
                    (int)TUNNEL_QUEUE_BYTES == (int)PACKET_QUEUE_BYTES,
@@ -23,8 +24,9 @@ struct tunnel {
   struct tunnel_counters counters;
   struct send_queue queue; /* whole packets; the first may be sent in part, as `cut` says */
   struct cut cut;
-  uint16_t next_packet; /* number of the next packet that is cut */
-  bool blocked;         /* the connection has promised `writable` */
+  uint16_t next_packet;          /* number of the next packet that is cut */
+  bool blocked;                  /* the connection has promised `writable` */
+  struct unanswered *unanswered; /* NULL: nothing is kept */
   struct reassembly *reassembly;
   unsigned busy; /* depth of our functions on the stack that go on after `deliver` */
   bool freed;
@@ -37,6 +39,7 @@ static void enter(struct tunnel *tunnel) {
 static void destroy(struct tunnel *tunnel) {
   send_queue_clear(&tunnel->queue);
   reassembly_free(tunnel->reassembly);
+  free(tunnel->unanswered);
   free(tunnel);
 }
 
@@ -97,9 +100,25 @@ static int send_fragment(struct tunnel *tunnel, struct span packet) {
   return code;
 }
 
-static void count_sent(struct tunnel *tunnel, struct span packet) {
+static bool is_silent(const struct quic_connection *connection) {
+  uint64_t silence = quic_connection_silence(connection, quic_connection_time(connection));
+  return silence >= TUNNEL_SILENCE && silence >= 2 * quic_connection_probe_timeout(connection);
+}
+
+static void note_sent(struct tunnel *tunnel, struct span packet) {
   tunnel->counters.sent_packets++;
   tunnel->counters.sent_bytes += packet.size;
+  if (!is_silent(tunnel->connection)) {
+    return;
+  }
+  if (tunnel->unanswered == NULL) {
+    tunnel->unanswered = calloc(1, sizeof(*tunnel->unanswered));
+    if (tunnel->unanswered == NULL) {
+      return;
+    }
+    quic_connection_await_answer(tunnel->connection);
+  }
+  unanswered_keep(tunnel->unanswered, packet);
 }
 
 static enum sent later(struct tunnel *tunnel) {
@@ -117,7 +136,7 @@ static enum sent send_packet(struct tunnel *tunnel, struct span packet) {
     if (cut->count == 0) {
       code = quic_connection_send_datagram(tunnel->connection, (struct span){0}, packet);
       if (code == 0) {
-        count_sent(tunnel, packet);
+        note_sent(tunnel, packet);
         return SENT_DONE;
       }
       if (code != ERROR_LIMIT) {
@@ -136,7 +155,7 @@ static enum sent send_packet(struct tunnel *tunnel, struct span packet) {
     cut->count = 0;
     if (code == 0) {
       tunnel->counters.fragmented++;
-      count_sent(tunnel, packet);
+      note_sent(tunnel, packet);
       return SENT_DONE;
     }
     if (code != ERROR_LIMIT) {
@@ -228,21 +247,50 @@ void tunnel_send(struct tunnel *tunnel, struct span packet) {
   leave(tunnel);
 }
 
-void tunnel_take_over(struct tunnel *to, struct tunnel *from) {
-  from->cut = (struct cut){0};
-  to->counters.dropped_full += send_queue_move(&to->queue, &from->queue);
-  if (to->queue.chosen == NULL) { /* who was sent in part is gone */
-    to->cut = (struct cut){0};
-  }
-  if (!to->blocked) {
-    drain(to);
-  }
-}
-
 static void writable(struct quic_connection *connection UNUSED, void *context) {
   struct tunnel *tunnel = context;
   tunnel->blocked = false;
   drain(tunnel);
+}
+
+static void hand_over(struct unanswered *unanswered,
+                      void (*take)(struct span packet, void *context), void *context) {
+  for (size_t i = 0; unanswered != NULL && i < unanswered->count; i++) {
+    const struct unanswered_packet *packet = &unanswered->packet[i];
+    take((struct span){.data = packet->data, .size = packet->size}, context);
+  }
+  free(unanswered);
+}
+
+static void repeat(struct span packet, void *context) {
+  struct tunnel *tunnel = context;
+  if (!tunnel->freed) {
+    tunnel->counters.repeated++;
+    tunnel_send(tunnel, packet);
+  }
+}
+
+static void answered(struct quic_connection *connection UNUSED, void *context) {
+  struct tunnel *tunnel = context;
+  struct unanswered *unanswered = tunnel->unanswered;
+  tunnel->unanswered = NULL;
+  enter(tunnel);
+  hand_over(unanswered, repeat, tunnel);
+  leave(tunnel);
+}
+
+void tunnel_salvage(struct tunnel *tunnel, void (*take)(struct span packet, void *context),
+                    void *context) {
+  struct unanswered *unanswered = tunnel->unanswered;
+  tunnel->unanswered = NULL;
+  hand_over(unanswered, take, context);
+  tunnel->cut = (struct cut){0};
+  uint64_t now = quic_connection_time(tunnel->connection);
+  for (struct span packet;
+       (packet = send_queue_front(&tunnel->queue, now, &tunnel->counters.dropped_late)).size > 0;) {
+    take(packet, context);
+    send_queue_pop(&tunnel->queue);
+  }
 }
 
 /* --- in --- */
@@ -305,8 +353,11 @@ static void received(struct quic_connection *connection UNUSED, struct span data
 
 /* --- the tunnel itself --- */
 
-static const struct quic_datagram_handler datagram_handler = {.received = received,
-                                                              .writable = writable};
+static const struct quic_datagram_handler datagram_handler = {
+    .received = received,
+    .writable = writable,
+    .answered = answered,
+};
 
 int tunnel_new(struct quic_connection *connection, const struct tunnel_config *config,
                struct tunnel **out, struct error *error) {

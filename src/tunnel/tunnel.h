@@ -18,10 +18,15 @@ struct tunnel_config {
   void *context;
 };
 
+/* Nanoseconds without an answer that was due, and two probe time-outs at least, after which packets
+ * are probably lost: the last of each flow is sent once more as soon as one comes. */
+#define TUNNEL_SILENCE UINT64_C(100000000)
+
 enum { TUNNEL_QUEUE_PACKETS = 4096, TUNNEL_QUEUE_BYTES = 3 << 20 };
 
 struct tunnel_counters {
   uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
+  uint64_t repeated;        /* packets sent once more after a silence, counted as sent too */
   uint64_t fragmented;      /* packets sent in fragments */
   uint64_t too_big;         /* Packet Too Big told to a sender */
   uint64_t dropped_full;    /* the queue was full */
@@ -42,9 +47,10 @@ void tunnel_free(struct tunnel *tunnel);
  * full. */
 void tunnel_send(struct tunnel *tunnel, struct span packet);
 
-/* What waits at `from` is sent by `to` instead, as if it had come there when it came. Neither is
- * delivering. */
-void tunnel_take_over(struct tunnel *to, struct tunnel *from);
+/* For another tunnel, or until there is one: hands over what was sent lately in vain, and what
+ * waits, and keeps none of it. `take` does not use the tunnel. */
+void tunnel_salvage(struct tunnel *tunnel, void (*take)(struct span packet, void *context),
+                    void *context);
 
 void tunnel_counters(const struct tunnel *tunnel, struct tunnel_counters *counters);
 

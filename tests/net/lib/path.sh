@@ -126,10 +126,15 @@ end_transfer() {
   say "  $name: $(grep '^seconds=' "$(log_of "$name-receiver")")"
 }
 
+# received_by NAME: bytes of a transfer that have arrived, as far as was told; nothing before that
+received_by() {
+  sed -n 's/^so-far=//p' "$(log_of "$1-receiver")" | tail -n 1
+}
+
 # has_received BYTES NAME: for wait_until, how far a transfer is
 has_received() {
   local got
-  got=$(sed -n 's/^so-far=//p' "$(log_of "$2-receiver")" | tail -n 1)
+  got=$(received_by "$2")
   echo "$got bytes so far"
   [ "${got:-0}" -ge "$1" ]
 }

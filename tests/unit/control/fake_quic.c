@@ -41,7 +41,8 @@ struct quic_connection {
   uint64_t next_own, next_peer; /* stream ids */
   size_t split, stream_limit;
   size_t room, budget;
-  bool settled, blocked, ended;
+  uint64_t silence;
+  bool settled, blocked, ended, answer_awaited;
 };
 
 static struct quic_connection *connection_new(struct fake_quic *fake, uint64_t first_id) {
@@ -415,4 +416,29 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
   }
   push(connection->peer, EVENT_DATAGRAM, 0, head, body, false);
   return 0;
+}
+
+uint64_t quic_connection_silence(const struct quic_connection *connection, uint64_t now UNUSED) {
+  return connection->silence;
+}
+
+uint64_t quic_connection_probe_timeout(const struct quic_connection *connection UNUSED) {
+  return 10 * NANOSECONDS_PER_MILLISECOND;
+}
+
+void quic_connection_await_answer(struct quic_connection *connection) {
+  connection->answer_awaited = true;
+}
+
+void fake_quic_set_silence(struct quic_connection *connection, uint64_t nanoseconds) {
+  connection->silence = nanoseconds;
+}
+
+void fake_quic_answer(struct quic_connection *connection) {
+  connection->silence = 0;
+  bool tell = connection->answer_awaited && connection->datagram_handler.answered != NULL;
+  connection->answer_awaited = false;
+  if (tell) {
+    connection->datagram_handler.answered(connection, connection->datagram_context);
+  }
 }

@@ -37,6 +37,10 @@ void fake_quic_set_room(struct quic_connection *connection, size_t room, bool se
 void fake_quic_set_budget(struct quic_connection *connection, size_t budget);
 /* Tells the connection's handler that there is room again, if it was told ERROR_AGAIN. */
 void fake_quic_writable(struct quic_connection *connection);
+/* What quic_connection_silence says; the probe time-out is 10 ms. */
+void fake_quic_set_silence(struct quic_connection *connection, uint64_t nanoseconds);
+/* Ends the silence, and tells the handler if it asked to be told. */
+void fake_quic_answer(struct quic_connection *connection);
 size_t fake_quic_datagrams(const struct quic_connection *connection); /* sent, not yet arrived */
 /* Bytes of the one with this index; valid until fake_quic_run. */
 struct span fake_quic_datagram(const struct quic_connection *connection, size_t index);

@@ -75,7 +75,8 @@ static void side_writable(struct quic_connection *connection, void *context) {
   } while (side->pours && quic_connection_send_datagram(connection, none, body) == 0);
 }
 
-static const struct quic_datagram_handler datagram_handler = {side_datagram, side_writable};
+static const struct quic_datagram_handler datagram_handler = {.received = side_datagram,
+                                                              .writable = side_writable};
 
 static void side_opened(struct quic_connection *connection UNUSED,
                         struct quic_stream *stream UNUSED, void *context UNUSED) {

@@ -174,26 +174,6 @@ static void of_what_is_stale_the_last_of_each_flow_stays(void **state UNUSED) {
   assert_int_equal(send_queue_front(&queue, now, &late).size, 0);
 }
 
-static void another_queue_takes_over_with_the_age_of_each_packet(void **state UNUSED) {
-  late = 0;
-  assert_int_equal(push(4, TCP, 1, 1, MILLISECOND), 0);
-  assert_int_equal(push(4, TCP, 1, 2, MILLISECOND), 0);
-  assert_int_equal(push(4, TCP, 1, 3, 900 * MILLISECOND), 0);
-  assert_int_equal(push(4, ICMP, 0, 4, 900 * MILLISECOND), 0);
-  assert_int_equal(send_queue_front(&queue, MILLISECOND, &late).data[MARK_AT], 1);
-  struct send_queue old = queue;
-  queue = (struct send_queue){0};
-  assert_int_equal(send_queue_move(&queue, &old), 0);
-  assert_int_equal(send_queue_count(&old), 0);
-  assert_null(old.chosen);
-  send_queue_clear(&old);
-  expect(4, 1100 * MILLISECOND);
-  expect(3, 1100 * MILLISECOND);
-  assert_int_equal(late, 2);
-  assert_int_equal(push(4, TCP, 1, 5, 1100 * MILLISECOND), 0); /* nothing of its flow is left */
-  assert_int_equal(queue.ahead.count, 1);
-}
-
 static void what_is_no_ip_packet_waits_like_any_other(void **state UNUSED) {
   const uint8_t junk[] = {0x45, 0, 0};
   assert_int_equal(send_queue_push(&queue, (struct span){junk, sizeof(junk)}, 1), 0);
@@ -212,8 +192,6 @@ int main(void) {
       cmocka_unit_test_setup_teardown(who_understands_is_marked_and_not_dropped, setup, teardown),
       cmocka_unit_test_setup_teardown(the_oldest_of_the_same_kind_give_way, setup, teardown),
       cmocka_unit_test_setup_teardown(of_what_is_stale_the_last_of_each_flow_stays, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(another_queue_takes_over_with_the_age_of_each_packet, setup,
                                       teardown),
       cmocka_unit_test_setup_teardown(what_is_no_ip_packet_waits_like_any_other, setup, teardown),
   };
