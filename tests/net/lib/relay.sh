@@ -110,3 +110,14 @@ longest_pause() {
       {last = $1}
       END {printf "%d\n", longest * 1000}'
 }
+
+# lost_echoes FROM TO [AFTER]: how many have no answer between the first after that number of answers
+# and the last
+lost_echoes() {
+  grep icmp_seq "$(log_of "beat-$1-$2")" | sed 's/.*icmp_seq=\([0-9]*\).*/\1/' |
+    awk -v after="${3:-0}" 'NR > after {
+        if (count++ == 0 || $1 < first) first = $1
+        if ($1 > last) last = $1
+      }
+      END {print count == 0 ? 0 : last - first + 1 - count}'
+}

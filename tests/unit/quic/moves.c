@@ -93,6 +93,98 @@ static void two_moves_at_once_are_followed(void **state UNUSED) {
   scene_close(&scene);
 }
 
+/* --- another address of ours, tried while the present one works --- */
+
+static void try_another(struct pair *pair) {
+  pair->client.moves = 0;
+  assert_true(quic_connection_can_hold(pair->client.connection));
+  assert_int_equal(quic_connection_readdress(pair->client.connection, true), 0);
+  assert_true(quic_connection_is_holding(pair->client.connection));
+}
+
+static void a_trial_that_is_answered_becomes_the_path(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  world_run_until(&world, tls_is_done, pair);
+  ngtcp2_cid before = *ngtcp2_conn_get_dcid(pair->client.connection->conn);
+  try_another(pair);
+  exchange(pair);
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.last_move);
+  assert_false(quic_connection_is_holding(pair->client.connection));
+  assert_false(ngtcp2_cid_eq(&before, ngtcp2_conn_get_dcid(pair->client.connection->conn)));
+  exchange(pair);
+  scene_close(&scene);
+}
+
+static void after_a_trial_that_nobody_answers_all_is_as_before(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  world_run_until(&world, tls_is_done, pair);
+  uint16_t route = pair->client.connection->current_route;
+  scene.forwarder.lose_to_client = true;
+  try_another(pair);
+  /* Another change of the network: anew. */
+  assert_int_equal(quic_connection_readdress(pair->client.connection, true), 0);
+  world_run_until(&world, client_has_moved, pair);
+  assert_false(pair->client.last_move);
+  assert_int_equal(pair->client.connection->current_route, route);
+  assert_true(quic_connection_is_holding(pair->client.connection));
+  scene.forwarder.lose_to_client = false;
+  exchange(pair);
+  scene_close(&scene);
+}
+
+/* The address that was held is gone before the other has answered. */
+static void a_trial_gives_way_to_a_move(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  world_run_until(&world, tls_is_done, pair);
+  scene.forwarder.lose_to_client = true;
+  try_another(pair);
+  forwarder_rebind(&scene.forwarder);
+  scene.forwarder.lose_to_client = false;
+  assert_int_equal(quic_connection_readdress(pair->client.connection, false), 0);
+  assert_false(quic_connection_is_holding(pair->client.connection));
+  exchange(pair);
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.last_move);
+  assert_int_equal(pair->client.connection->held, 0);
+  try_another(pair); /* and again */
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.last_move);
+  exchange(pair);
+  scene_close(&scene);
+}
+
+static void a_trial_gives_way_to_another_way_to_the_peer(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_open(&scene);
+  exchange(pair);
+  world_run_until(&world, tls_is_done, pair);
+  uint16_t route = pair->client.connection->current_route;
+  scene.forwarder.lose_to_client = true;
+  try_another(pair);
+  uint16_t tried = pair->client.connection->moving;
+  struct address direct = loopback(server_port(pair));
+  assert_int_equal(quic_connection_migrate(pair->client.connection, &direct, true), 0);
+  assert_int_equal(pair->client.connection->held, 0);
+  assert_null(route_table_by_number(&pair->client.connection->routes, tried));
+  assert_false(route_table_by_number(&pair->client.connection->routes, route)->pinned);
+  exchange(pair);
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.last_move);
+  assert_int_equal(quic_connection_remote(pair->client.connection).port, direct.port);
+  scene_close(&scene);
+}
+
 static void before_the_handshake_is_over_nothing_moves(void **state UNUSED) {
   struct pair pair;
   pair_open(&pair);
@@ -212,6 +304,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_client_goes_on_from_another_address_with_another_connection_id),
       cmocka_unit_test(two_moves_at_once_are_followed),
+      cmocka_unit_test(a_trial_that_is_answered_becomes_the_path),
+      cmocka_unit_test(after_a_trial_that_nobody_answers_all_is_as_before),
+      cmocka_unit_test(a_trial_gives_way_to_a_move),
+      cmocka_unit_test(a_trial_gives_way_to_another_way_to_the_peer),
       cmocka_unit_test(before_the_handshake_is_over_nothing_moves),
       cmocka_unit_test(a_client_follows_a_server_that_speaks_from_another_address),
       cmocka_unit_test(what_is_repeated_or_forged_from_elsewhere_says_nothing),
