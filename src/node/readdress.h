@@ -11,8 +11,8 @@ enum readdress {
   READDRESS_TRYING, /* there is a better address; `migrated` tells whether the peer answers there */
 };
 
-/* The addresses or routes of the host changed. *source, from which the kernel last would send to
- * the peer, is kept up to date; unset at first. `hold`: as long as what the connection uses still
+/* The addresses or routes of the host changed. *source, from which the kernel would send to the
+ * peer, is kept up to date; unset at first. `hold`: as long as what the connection uses still
  * works, it goes on by that until the better one has proved itself, and is tried again at the next
  * change if it did not: a network that swallows UDP, say. */
 enum readdress readdress_client(struct quic_connection *connection, struct ip_address *source,
