@@ -10,9 +10,10 @@ struct network_watch {
   struct netlink *netlink;
   struct netlink_monitor *monitor;
   uv_poll_t poll;
-  uv_timer_t gathered, settled, again;
-  uint64_t gathering; /* milliseconds, the next time */
-  unsigned open;      /* handles */
+  uv_timer_t soon, settled, again;
+  uint64_t looked;  /* milliseconds of the loop, when `changed` was called last */
+  uint64_t spacing; /* milliseconds until it may be called again */
+  unsigned open;    /* handles */
   unsigned except;
   struct sleep sleep;
   const struct network_handler *handler;
@@ -21,12 +22,16 @@ struct network_watch {
 
 static void settled(uv_timer_t *timer) {
   struct network_watch *watch = timer->data;
-  watch->gathering = NETWORK_CHANGE_GATHERED;
+  watch->spacing = 0;
   watch->handler->settled(watch->context);
 }
 
-static void gathered(uv_timer_t *timer) {
+static void look(uv_timer_t *timer) {
   struct network_watch *watch = timer->data;
+  watch->looked = uv_now(timer->loop);
+  watch->spacing = watch->spacing == 0 ? NETWORK_CHANGE_SPACING : 2 * watch->spacing;
+  if (watch->spacing > NETWORK_CHANGE_SPACING_LIMIT)
+    watch->spacing = NETWORK_CHANGE_SPACING_LIMIT;
   uv_timer_start(&watch->settled, settled, NETWORK_CHANGE_SETTLED, 0);
   uint64_t slept = sleep_since(&watch->sleep, clock_boot(), clock_now()) / NANOSECONDS_PER_SECOND;
   if (slept > 0)
@@ -45,11 +50,10 @@ static void readable(uv_poll_t *poll, UNUSED int status, UNUSED int events) {
   }
   if (own != NETLINK_OWN_SAME)
     watch->handler->own_changed(own == NETLINK_OWN_UP, watch->context);
-  if (!changed || uv_is_active((uv_handle_t *)&watch->gathered))
+  if (!changed || uv_is_active((uv_handle_t *)&watch->soon))
     return;
-  uv_timer_start(&watch->gathered, gathered, watch->gathering, 0);
-  if (watch->gathering < NETWORK_CHANGE_GATHERED_LIMIT)
-    watch->gathering *= 2;
+  uint64_t since = uv_now(poll->loop) - watch->looked;
+  uv_timer_start(&watch->soon, look, since < watch->spacing ? watch->spacing - since : 0, 0);
 }
 
 static void handle_closed(uv_handle_t *handle) {
@@ -69,7 +73,6 @@ int network_watch_new(uv_loop_t *loop, const struct log *log, const struct netwo
   watch->log = log;
   watch->handler = handler;
   watch->context = context;
-  watch->gathering = NETWORK_CHANGE_GATHERED;
   watch->sleep = sleep_begin(clock_boot(), clock_now());
   int code = netlink_open(&watch->netlink, error);
   if (code)
@@ -82,10 +85,10 @@ int network_watch_new(uv_loop_t *loop, const struct log *log, const struct netwo
     code = error_set(error, ERROR_SYSTEM, "the network cannot be watched: %s", uv_strerror(status));
     goto no_poll;
   }
-  uv_timer_init(loop, &watch->gathered);
+  uv_timer_init(loop, &watch->soon);
   uv_timer_init(loop, &watch->settled);
   uv_timer_init(loop, &watch->again);
-  watch->poll.data = watch->gathered.data = watch->settled.data = watch->again.data = watch;
+  watch->poll.data = watch->soon.data = watch->settled.data = watch->again.data = watch;
   watch->open = 4;
   uv_poll_start(&watch->poll, UV_READABLE, readable);
   *out = watch;
@@ -103,7 +106,7 @@ void network_watch_close(struct network_watch *watch) {
   if (!watch)
     return;
   uv_close((uv_handle_t *)&watch->poll, handle_closed);
-  uv_close((uv_handle_t *)&watch->gathered, handle_closed);
+  uv_close((uv_handle_t *)&watch->soon, handle_closed);
   uv_close((uv_handle_t *)&watch->settled, handle_closed);
   uv_close((uv_handle_t *)&watch->again, handle_closed);
 }
@@ -118,7 +121,7 @@ unsigned network_watch_excepted(const struct network_watch *watch) {
 
 void network_watch_look_again(struct network_watch *watch) {
   if (!uv_is_active((uv_handle_t *)&watch->again))
-    uv_timer_start(&watch->again, gathered, NETWORK_LOOK_AGAIN, 0);
+    uv_timer_start(&watch->again, look, NETWORK_LOOK_AGAIN, 0);
 }
 
 struct netlink *network_watch_netlink(const struct network_watch *watch) {

@@ -11,17 +11,18 @@
 struct network_watch;
 
 enum {
-  /* Milliseconds: an address seldom comes without its route. Doubled with each change that follows
-   * before they have settled, up to the limit: a router's table may never stop changing. */
-  NETWORK_CHANGE_GATHERED = 1,
-  NETWORK_CHANGE_GATHERED_LIMIT = 64,
+  /* Milliseconds between the first look, which is at once, and the next: an address seldom comes
+   * without its route. Doubled with each look that follows before all has settled, up to the limit:
+   * a router's table may never stop changing. */
+  NETWORK_CHANGE_SPACING = 1,
+  NETWORK_CHANGE_SPACING_LIMIT = 64,
   NETWORK_CHANGE_SETTLED = 250, /* what is taken away for good has no successor by then */
   NETWORK_LOOK_AGAIN = 15000,   /* a captive network opens when its user has agreed to something */
 };
 
 struct network_handler {
-  /* Soon after the host's own interfaces changed, once for what came together. What is missing now
-   * may be about to come back. */
+  /* The host's own interfaces changed, or their routes; once for what came together. What is
+   * missing now may be about to come back. */
   void (*changed)(void *context);
   /* Nothing changed any more for a while after that. */
   void (*settled)(void *context);

@@ -10,7 +10,8 @@ enum readdress readdress_client(struct quic_connection *connection, struct ip_ad
   struct ip_address now = source_towards(&remote, 0);
   if (!host_addresses_have(addresses, &now)) /* our virtual one, or link-local: it leads nowhere */
     now = (struct ip_address){0};
-  *source = now;
+  if (ip_address_is_set(&now)) /* else as it was: the server may follow before we look again */
+    *source = now;
   bool there = host_addresses_have(addresses, &used) && quic_connection_can_hold(connection);
   bool holding = quic_connection_is_holding(connection);
   bool tried = holding && quic_connection_is_moving(connection) && there;

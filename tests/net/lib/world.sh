@@ -71,6 +71,10 @@ segment() {
     *:*)
       SEGMENT_IPV6[$name]=$range
       ip -n "$PREFIX-$owner" address add "$(gateway "$range")/${range#*/}" dev "$name" nodad
+      # Without DAD a new address works a moment before its host has joined the group in which the
+      # router asks for it (RFC 4861 section 7.2.1): asked too early, it would be silent for the
+      # second after which routers ask again. With DAD that can't happen.
+      ip -n "$PREFIX-$owner" ntable change name ndisc_cache dev "$name" retrans 50
       # Whoever is upstream must know the way to a range that is not translated.
       if [ -n "${UPLINK_IPV6[$owner]:-}" ]; then
         ip -n "$PREFIX-${UPLINK_OWNER[$owner]}" route add "$range" via "${UPLINK_IPV6[$owner]}"

@@ -43,6 +43,13 @@ static bool tls_is_done(void *context) {
   return ((struct pair *)context)->client.connection->confirmed;
 }
 
+/* A scene whose handshake is over for both. */
+static void scene_settle(struct scene *scene) {
+  scene_open(scene);
+  exchange(&scene->pair);
+  world_run_until(&world, tls_is_done, &scene->pair);
+}
+
 static bool client_has_received(void *context) {
   struct scene *scene = context;
   return endpoint_counters(scene->pair.client_endpoint).received_packets >= scene->received;
@@ -105,9 +112,7 @@ static void try_another(struct pair *pair) {
 static void a_trial_that_is_answered_becomes_the_path(void **state UNUSED) {
   struct scene scene;
   struct pair *pair = &scene.pair;
-  scene_open(&scene);
-  exchange(pair);
-  world_run_until(&world, tls_is_done, pair);
+  scene_settle(&scene);
   ngtcp2_cid before = *ngtcp2_conn_get_dcid(pair->client.connection->conn);
   try_another(pair);
   exchange(pair);
@@ -122,9 +127,7 @@ static void a_trial_that_is_answered_becomes_the_path(void **state UNUSED) {
 static void after_a_trial_that_nobody_answers_all_is_as_before(void **state UNUSED) {
   struct scene scene;
   struct pair *pair = &scene.pair;
-  scene_open(&scene);
-  exchange(pair);
-  world_run_until(&world, tls_is_done, pair);
+  scene_settle(&scene);
   uint16_t route = pair->client.connection->current_route;
   scene.forwarder.lose_to_client = true;
   try_another(pair);
@@ -143,9 +146,7 @@ static void after_a_trial_that_nobody_answers_all_is_as_before(void **state UNUS
 static void a_trial_gives_way_to_a_move(void **state UNUSED) {
   struct scene scene;
   struct pair *pair = &scene.pair;
-  scene_open(&scene);
-  exchange(pair);
-  world_run_until(&world, tls_is_done, pair);
+  scene_settle(&scene);
   scene.forwarder.lose_to_client = true;
   try_another(pair);
   forwarder_rebind(&scene.forwarder);
@@ -166,9 +167,7 @@ static void a_trial_gives_way_to_a_move(void **state UNUSED) {
 static void a_trial_gives_way_to_another_way_to_the_peer(void **state UNUSED) {
   struct scene scene;
   struct pair *pair = &scene.pair;
-  scene_open(&scene);
-  exchange(pair);
-  world_run_until(&world, tls_is_done, pair);
+  scene_settle(&scene);
   uint16_t route = pair->client.connection->current_route;
   scene.forwarder.lose_to_client = true;
   try_another(pair);

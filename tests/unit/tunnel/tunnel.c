@@ -7,114 +7,8 @@
 
 #include <cmocka.h>
 
-#include "fake_quic.h"
-#include "packets.h"
 #include "tunnel/fragment.h"
-
-#define A4 "10.1.0.2"
-#define B4 "10.1.0.3"
-#define A6 "fd00::2"
-#define B6 "fd00::3"
-
-enum { DELIVERED_MAX = TUNNEL_QUEUE_PACKETS + 100, ROOM = 1420 };
-
-/* A node's end: its tunnel, and what has come out of it. */
-struct node {
-  struct tunnel *tunnel;
-  size_t count;
-  struct {
-    size_t size;
-    uint8_t *data;
-  } delivered[DELIVERED_MAX];
-  bool frees_tunnel;       /* from inside deliver */
-  struct span sends_again; /* from inside deliver, once */
-};
-
-struct world {
-  struct fake_quic quic;
-  struct node a, b;
-};
-
-static uint8_t data[PACKET_SIZE_MAX];
-
-static void on_deliver(struct span packet, void *context) {
-  struct node *node = context;
-  assert_in_range(node->count, 0, DELIVERED_MAX - 1);
-  uint8_t *copy = malloc(packet.size);
-  assert_non_null(copy);
-  memcpy(copy, packet.data, packet.size);
-  node->delivered[node->count].size = packet.size;
-  node->delivered[node->count++].data = copy;
-  struct span again = node->sends_again;
-  node->sends_again = (struct span){0};
-  if (again.size > 0) {
-    tunnel_send(node->tunnel, again);
-  }
-  if (node->frees_tunnel) {
-    tunnel_free(node->tunnel);
-    node->tunnel = NULL;
-  }
-}
-
-static void open_tunnel(struct node *node, struct quic_connection *connection, bool is_a) {
-  struct tunnel_config config = {
-      .local_ipv4 = test_ip(is_a ? A4 : B4),
-      .local_ipv6 = test_ip(is_a ? A6 : B6),
-      .peer_ipv4 = test_ip(is_a ? B4 : A4),
-      .peer_ipv6 = test_ip(is_a ? B6 : A6),
-      .deliver = on_deliver,
-      .context = node,
-  };
-  struct error error = {0};
-  assert_int_equal(tunnel_new(connection, &config, &node->tunnel, &error), 0);
-}
-
-static int setup(void **state) {
-  struct world *world = calloc(1, sizeof(*world));
-  fake_quic_init(&world->quic);
-  open_tunnel(&world->a, world->quic.a, true);
-  open_tunnel(&world->b, world->quic.b, false);
-  *state = world;
-  return 0;
-}
-
-static void forget_delivered(struct node *node) {
-  for (size_t i = 0; i < node->count; i++) {
-    free(node->delivered[i].data);
-  }
-  node->count = 0;
-}
-
-static int teardown(void **state) {
-  struct world *world = *state;
-  tunnel_free(world->a.tunnel);
-  tunnel_free(world->b.tunnel);
-  forget_delivered(&world->a);
-  forget_delivered(&world->b);
-  fake_quic_clear(&world->quic);
-  free(world);
-  return 0;
-}
-
-static struct span to_b4(size_t size, uint16_t flags, uint8_t seed) {
-  return test_ipv4(data, A4, B4, PROTOCOL_UDP, flags, size, seed);
-}
-
-static struct span to_b6(size_t size, uint8_t seed) {
-  return test_ipv6(data, A6, B6, PROTOCOL_UDP, size, seed);
-}
-
-static void assert_delivered(const struct node *node, size_t index, struct span packet) {
-  assert_true(index < node->count);
-  assert_int_equal(node->delivered[index].size, packet.size);
-  assert_memory_equal(node->delivered[index].data, packet.data, packet.size);
-}
-
-static struct tunnel_counters counters(const struct node *node) {
-  struct tunnel_counters value;
-  tunnel_counters(node->tunnel, &value);
-  return value;
-}
+#include "tunnel_fixture.h"
 
 /* Bytes that a peer sends past its tunnel. */
 static void inject(struct world *world, struct span datagram) {
@@ -145,8 +39,8 @@ static void both_families_travel_both_ways(void **state) {
   struct world *world = *state;
   tunnel_send(world->a.tunnel, to_b4(100, 0, 1));
   tunnel_send(world->a.tunnel, to_b6(100, 2));
-  tunnel_send(world->b.tunnel, test_ipv4(data, B4, A4, PROTOCOL_UDP, 0, 100, 3));
-  tunnel_send(world->b.tunnel, test_ipv6(data, B6, A6, PROTOCOL_UDP, 100, 4));
+  tunnel_send(world->b.tunnel, test_ipv4(packet_data, B4, A4, PROTOCOL_UDP, 0, 100, 3));
+  tunnel_send(world->b.tunnel, test_ipv6(packet_data, B6, A6, PROTOCOL_UDP, 100, 4));
   fake_quic_run(&world->quic);
   assert_int_equal(world->a.count, 2);
   assert_int_equal(world->b.count, 2);
@@ -165,20 +59,20 @@ static void what_is_no_ip_packet_is_not_sent(void **state) {
 
 static void a_source_that_is_not_the_peers_is_dropped(void **state) {
   struct world *world = *state;
-  inject(world, test_ipv4(data, "10.1.0.9", B4, PROTOCOL_UDP, 0, 100, 1));
-  inject(world, test_ipv6(data, "fd00::9", B6, PROTOCOL_UDP, 100, 1));
-  inject(world, test_ipv4(data, B4, B4, PROTOCOL_UDP, 0, 100, 1));
+  inject(world, test_ipv4(packet_data, "10.1.0.9", B4, PROTOCOL_UDP, 0, 100, 1));
+  inject(world, test_ipv6(packet_data, "fd00::9", B6, PROTOCOL_UDP, 100, 1));
+  inject(world, test_ipv4(packet_data, B4, B4, PROTOCOL_UDP, 0, 100, 1));
   assert_int_equal(world->b.count, 0);
   assert_int_equal(counters(&world->b).dropped_spoofed, 3);
 }
 
 static void a_destination_that_is_not_ours_is_dropped(void **state) {
   struct world *world = *state;
-  inject(world, test_ipv4(data, A4, "10.1.0.9", PROTOCOL_UDP, 0, 100, 1));
-  inject(world, test_ipv6(data, A6, "fd00::9", PROTOCOL_UDP, 100, 1));
-  inject(world, test_ipv4(data, A4, "224.0.0.1", PROTOCOL_UDP, 0, 100, 1));
-  inject(world, test_ipv4(data, A4, "255.255.255.255", PROTOCOL_UDP, 0, 100, 1));
-  inject(world, test_ipv6(data, A6, "ff02::1", PROTOCOL_UDP, 100, 1));
+  inject(world, test_ipv4(packet_data, A4, "10.1.0.9", PROTOCOL_UDP, 0, 100, 1));
+  inject(world, test_ipv6(packet_data, A6, "fd00::9", PROTOCOL_UDP, 100, 1));
+  inject(world, test_ipv4(packet_data, A4, "224.0.0.1", PROTOCOL_UDP, 0, 100, 1));
+  inject(world, test_ipv4(packet_data, A4, "255.255.255.255", PROTOCOL_UDP, 0, 100, 1));
+  inject(world, test_ipv6(packet_data, A6, "ff02::1", PROTOCOL_UDP, 100, 1));
   assert_int_equal(world->b.count, 0);
   assert_int_equal(counters(&world->b).dropped_spoofed, 5);
 }
@@ -194,7 +88,7 @@ static void a_family_without_an_address_is_dropped(void **state) {
   };
   assert_int_equal(tunnel_new(world->quic.b, &config, &world->b.tunnel, NULL), 0);
   inject(world, to_b6(100, 1));
-  inject(world, test_ipv6(data, "::", "::", PROTOCOL_UDP, 100, 1));
+  inject(world, test_ipv6(packet_data, "::", "::", PROTOCOL_UDP, 100, 1));
   assert_int_equal(counters(&world->b).dropped_spoofed, 2);
   inject(world, to_b4(100, 0, 1));
   assert_int_equal(world->b.count, 1);
@@ -215,7 +109,7 @@ static void what_is_no_frame_or_packet_is_dropped(void **state) {
 /* A fragment's way round the checks would be a hole in them. */
 static void a_reassembled_packet_is_checked_as_a_whole_one(void **state) {
   struct world *world = *state;
-  struct span packet = test_ipv6(data, "fd00::9", B6, PROTOCOL_UDP, 100, 1);
+  struct span packet = test_ipv6(packet_data, "fd00::9", B6, PROTOCOL_UDP, 100, 1);
   uint8_t datagram[FRAGMENT_HEADER_SIZE + 100];
   fragment_header_write(datagram, 1, 0, true);
   memcpy(datagram + FRAGMENT_HEADER_SIZE, packet.data, packet.size);
@@ -471,82 +365,6 @@ static void a_waiting_packet_that_became_too_big_is_told_to_its_sender(void **st
   assert_delivered(&world->b, 0, to_b6(300, 2));
 }
 
-/* --- silence --- */
-
-/* Of a flow of its own. */
-static struct span of_flow(uint8_t port, uint8_t seed) {
-  struct span packet = to_b6(1000, seed);
-  memset(data + 40, 0, 4);
-  data[41] = port;
-  return packet;
-}
-
-static void what_was_sent_into_a_silence_last_is_sent_again_after_it(void **state) {
-  struct world *world = *state;
-  struct quic_connection *connection = world->quic.a;
-  fake_quic_set_silence(connection, TUNNEL_SILENCE - 1);
-  tunnel_send(world->a.tunnel, of_flow(1, 0));
-  fake_quic_set_silence(connection, TUNNEL_SILENCE);
-  for (uint8_t i = 1; i <= 5; i++) {
-    tunnel_send(world->a.tunnel, of_flow(1, i));
-    tunnel_send(world->a.tunnel, of_flow(2, 10 + i));
-  }
-  tunnel_send(world->a.tunnel, of_flow(1, 6));
-  assert_int_equal(fake_quic_datagrams(connection), 12);
-  fake_quic_answer(connection);
-  assert_int_equal(fake_quic_datagrams(connection), 14);
-  fake_quic_run(&world->quic);
-  assert_delivered(&world->b, 12, of_flow(2, 15));
-  assert_delivered(&world->b, 13, of_flow(1, 6));
-  assert_int_equal(counters(&world->a).repeated, 2);
-  /* Once. */
-  fake_quic_answer(connection);
-  tunnel_send(world->a.tunnel, of_flow(1, 7));
-  fake_quic_answer(connection);
-  assert_int_equal(fake_quic_datagrams(connection), 1);
-}
-
-static void of_many_flows_in_a_silence_the_latest_are_sent_again(void **state) {
-  struct world *world = *state;
-  fake_quic_set_silence(world->quic.a, TUNNEL_SILENCE);
-  enum { FLOWS_SENT = 20, KEPT = 16 };
-  for (uint8_t i = 0; i < FLOWS_SENT; i++) {
-    tunnel_send(world->a.tunnel, of_flow(i, i));
-  }
-  fake_quic_answer(world->quic.a);
-  fake_quic_run(&world->quic);
-  assert_int_equal(world->b.count, FLOWS_SENT + KEPT);
-  for (uint8_t i = 0; i < KEPT; i++) {
-    uint8_t flow = (uint8_t)(FLOWS_SENT - KEPT + i);
-    assert_delivered(&world->b, FLOWS_SENT + i, of_flow(flow, flow));
-  }
-}
-
-static void take_to_b(struct span packet, void *context) {
-  struct world *world = context;
-  tunnel_send(world->b.tunnel, packet);
-}
-
-static void what_a_tunnel_owes_can_be_salvaged(void **state) {
-  struct world *world = *state;
-  struct span packet = test_ipv6(data, B6, A6, PROTOCOL_UDP, 1000, 1);
-  fake_quic_set_silence(world->quic.a, TUNNEL_SILENCE);
-  tunnel_send(world->a.tunnel, packet);
-  fake_quic_set_budget(world->quic.a, 0);
-  tunnel_send(world->a.tunnel, test_ipv6(data, B6, A6, PROTOCOL_UDP, 1000, 2));
-  tunnel_send(world->a.tunnel, test_ipv6(data, B6, A6, PROTOCOL_UDP, 1000, 3));
-  tunnel_salvage(world->a.tunnel, take_to_b, world);
-  assert_int_equal(fake_quic_datagrams(world->quic.b), 3);
-  fake_quic_answer(world->quic.a);
-  fake_quic_set_budget(world->quic.a, SIZE_MAX);
-  fake_quic_writable(world->quic.a);
-  assert_int_equal(fake_quic_datagrams(world->quic.a), 1); /* nothing is kept */
-  fake_quic_run(&world->quic);
-  for (uint8_t i = 1; i <= 3; i++) {
-    assert_delivered(&world->a, i - 1U, test_ipv6(data, B6, A6, PROTOCOL_UDP, 1000, i));
-  }
-}
-
 /* --- ends and re-entry --- */
 
 static void deliver_may_send(void **state) {
@@ -644,11 +462,6 @@ int main(void) {
                                       teardown),
       cmocka_unit_test_setup_teardown(a_waiting_packet_that_became_too_big_is_told_to_its_sender,
                                       setup, teardown),
-      cmocka_unit_test_setup_teardown(what_was_sent_into_a_silence_last_is_sent_again_after_it,
-                                      setup, teardown),
-      cmocka_unit_test_setup_teardown(of_many_flows_in_a_silence_the_latest_are_sent_again, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(what_a_tunnel_owes_can_be_salvaged, setup, teardown),
       cmocka_unit_test_setup_teardown(deliver_may_send, setup, teardown),
       cmocka_unit_test_setup_teardown(deliver_may_free_the_tunnel, setup, teardown),
       cmocka_unit_test_setup_teardown(deliver_may_free_the_tunnel_while_its_queue_drains, setup,
