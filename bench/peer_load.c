@@ -186,9 +186,9 @@ static int ask(const control_message *message, control_reply_callback callback, 
   return session_ask(member->session, message, callback, asker, error);
 }
 
-static bool behind_nat(int family, void *context) {
+static uint64_t keep_alive(int family UNUSED, void *context) {
   struct member *member = context;
-  return member->load->behind_nat || session_behind_nat(member->session, family);
+  return member->load->behind_nat ? KEEP_ALIVE * NANOSECONDS_PER_SECOND : 0;
 }
 
 static void own(struct path_own *addresses, void *context) {
@@ -224,6 +224,9 @@ static void nms_learned(const struct service_addresses *nms, void *context) {
   member->state.nms = *nms;
 }
 
+static void keep_alive_changed(void *context UNUSED) {
+}
+
 static void clock_compared(int64_t difference UNUSED, void *context UNUSED) {
 }
 
@@ -244,6 +247,7 @@ static const struct session_handler session_handler = {
     .registered = registered,
     .failed = failed,
     .nms_learned = nms_learned,
+    .keep_alive_changed = keep_alive_changed,
     .clock_compared = clock_compared,
     .directed = directed,
 };
@@ -281,9 +285,8 @@ static void bring_up(struct member *member) {
       .ipv4 = state->ipv4,
       .ipv6 = state->ipv6,
       .tunnel_idle = TUNNEL_IDLE * NANOSECONDS_PER_SECOND,
-      .keep_alive = KEEP_ALIVE * NANOSECONDS_PER_SECOND,
       .ask = ask,
-      .behind_nat = behind_nat,
+      .keep_alive = keep_alive,
       .own = own,
       .deliver = deliver,
       .context = member,

@@ -8,7 +8,7 @@
 
 enum {
   IDLE_TIMEOUT_SECONDS = 60, /* the node keeps its connection alive, for its NAT's sake */
-  OBSERVATION_IDLE_TIMEOUT_SECONDS = 10,
+  OBSERVATION_IDLE_TIMEOUT_SECONDS = NMS_SILENCE_MAX_SECONDS + 30,
   HANDSHAKE_TIMEOUT_SECONDS = 10,
   REFUSALS_LOGGED = 10, /* lines a minute that a refused node can cause */
   REFUSALS_PERIOD_SECONDS = 60,
@@ -34,25 +34,31 @@ void nms_refuse_fault(struct nms_service *nms, struct control_exchange *exchange
                  "runs the network");
 }
 
+/* Whether this message is answered at the port that the node came to. */
+static bool is_served(const struct nms_connection *client, Cyphonic__Message__BodyCase body) {
+  switch (body) {
+  case CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST:
+    return true;
+  case CYPHONIC__MESSAGE__BODY_MAPPING_LIFETIME_REQUEST:
+    return client->observes_only; /* at the other, the node's keep-alive breaks each silence */
+  case CYPHONIC__MESSAGE__BODY_REGISTRATION_REQUEST:
+  case CYPHONIC__MESSAGE__BODY_NAME_REQUEST:
+  case CYPHONIC__MESSAGE__BODY_DIRECTION_REQUEST:
+    return !client->observes_only;
+  default:
+    return false;
+  }
+}
+
 static void answer(struct control *control UNUSED, struct control_exchange *exchange,
                    const control_message *message, void *context) {
   struct nms_connection *client = context;
   struct nms_request request = {.nms = client->nms, .client = client, .exchange = exchange};
-  if (client->observes_only && message->body_case != CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST) {
-    control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE,
-                   "this port of NMS tells nodes how it sees them, and nothing else; ask at the "
-                   "other");
-    return;
-  }
-  switch (message->body_case) {
-  case CYPHONIC__MESSAGE__BODY_REGISTRATION_REQUEST:
-  case CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST:
-  case CYPHONIC__MESSAGE__BODY_NAME_REQUEST:
-  case CYPHONIC__MESSAGE__BODY_DIRECTION_REQUEST:
-    break;
-  default:
-    control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE,
-                   "NMS does not know this request");
+  if (!is_served(client, message->body_case)) {
+    control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE, "%s",
+                   client->observes_only ? "this port of NMS tells nodes how their NATs treat "
+                                           "them, and nothing else; ask at the other"
+                                         : "NMS does not know this request here");
     return;
   }
   if (!nms_admit(&request)) {
@@ -62,6 +68,8 @@ static void answer(struct control *control UNUSED, struct control_exchange *exch
     nms_answer_registration(&request, message->registration_request);
   } else if (message->body_case == CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST) {
     nms_answer_observation(&request);
+  } else if (message->body_case == CYPHONIC__MESSAGE__BODY_MAPPING_LIFETIME_REQUEST) {
+    nms_answer_mapping_lifetime(&request, message->mapping_lifetime_request);
   } else if (message->body_case == CYPHONIC__MESSAGE__BODY_NAME_REQUEST) {
     nms_answer_name(&request, message->name_request);
   } else {
@@ -82,6 +90,7 @@ static void forget(struct nms_connection *client) {
     client->next->previous = client->previous;
   }
   nms_forget_connection(client);
+  nms_forget_silence(client);
   directory_remove(nms->directory, quic_connection_peer(client->connection)->name, client->control,
                    nms_seconds(client));
   control_free(client->control);

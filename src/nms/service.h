@@ -9,12 +9,17 @@
 #include "nms/relay_registry.h"
 #include "nms/waking.h"
 
+enum { NMS_SILENCE_MAX_SECONDS = 300 /* longer than any tunnel is idle by default */ };
+
+struct nms_silence;
+
 struct nms_connection {
   struct nms_service *nms;
   struct quic_connection *connection;
   struct control *control;
-  bool observes_only; /* came to the observation port */
-  int64_t device_id;  /* 0: not registered over this connection */
+  bool observes_only;          /* came to the observation port */
+  int64_t device_id;           /* 0: not registered over this connection */
+  struct nms_silence *silence; /* that is being kept; NULL: none */
   struct nms_connection *previous, *next;
 };
 
@@ -67,6 +72,13 @@ uint16_t nms_observation_port(const struct nms_service *nms);
 void nms_forget_connection(struct nms_connection *client);
 /* The peer of a registered connection is seen from another address (NAT rebinding, migration). */
 void nms_remote_changed(struct nms_connection *client);
+
+/* --- mapping_lifetime.c --- */
+
+void nms_answer_mapping_lifetime(struct nms_request *request,
+                                 const Cyphonic__MappingLifetimeRequest *message);
+/* The connection ends. */
+void nms_forget_silence(struct nms_connection *client);
 
 /* --- names.c --- */
 

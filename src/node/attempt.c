@@ -30,18 +30,12 @@ static void note(struct peer *peer, const struct error *fault) {
     peer->failure = *fault;
 }
 
-bool attempt_needs_mapping(const struct peer *peer, int family) {
-  const struct peer_environment *environment = peer->environment;
-  return peer->direction.pattern != 1 || environment->behind_nat(family, environment->owner);
-}
-
 static bool connect_to(struct peer *peer, const struct address *remote) {
   const struct peer_environment *environment = peer->environment;
   struct link_target target = {
       .remote = *remote,
       .fqdn = peer->entry.fqdn,
       .peer_route_id = peer->direction.route_id,
-      .keep_alive = attempt_needs_mapping(peer, remote->ip.family) ? environment->keep_alive : 0,
       .direction_id = peer->direction.id,
   };
   struct error fault = {0};

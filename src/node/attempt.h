@@ -39,9 +39,6 @@ void attempt_begin(struct peer *peer);
 /* It has succeeded, or is of no use any more; the link, if any, is let go. */
 void attempt_end(struct peer *peer);
 
-/* A NAT keeps the mapping of the path to the peer, and must be reminded. */
-bool attempt_needs_mapping(const struct peer *peer, int family);
-
 void attempt_relay_ready(struct peer *peer);
 void attempt_relay_failed(struct peer *peer, bool peer_absent, const struct error *error);
 /* NMS offers no other relay. */

@@ -77,7 +77,6 @@ struct link_target {
   struct address remote; /* the peer's, or a TRS's that leads to it */
   const char *fqdn;      /* the peer's certificate must bear it; copied */
   uint32_t peer_route_id;
-  uint64_t keep_alive; /* nanoseconds */
   uint64_t direction_id;
 };
 /* Begins as client. */

@@ -21,6 +21,7 @@ struct node_config {
   uint16_t port;              /* UDP port to take if free, else any; 0: any */
   uint64_t tunnel_idle;       /* nanoseconds without inner packets after which a tunnel closes */
   uint64_t keep_alive;        /* nanoseconds, where a NAT mapping must live */
+  uint64_t keep_alive_limit;  /* up to which it is learned how long that may be; 0: it is not */
   struct address
       resolver;        /* where the resolver listens; family 0: the virtual IPv4 address, port 53 */
   bool resolver_setup; /* tell systemd-resolved, where it runs, of the overlay's domain */

@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "node/errand.h"
+#include "node/mapping_lifetime.h"
 #include "node/message.h"
 
 struct observation {
-  struct dial_target target;
-  void (*changed)(void *context);
-  void *context;
+  struct observation_config config;
   struct host_addresses registered;
   struct address nms[2]; /* whose answers `observed` is of */
   struct address observed[2];
@@ -19,7 +18,8 @@ struct observation {
   struct errand *look;  /* at that port */
   /* Where, and how NMS saw us when we last asked there, so as not to ask again for the same. */
   struct address looked_at, looked_from;
-  struct address look_observed; /* there; family 0: it does not answer */
+  struct address look_observed;      /* there; family 0: it does not answer */
+  struct mapping_lifetime *lifetime; /* of the NAT over IPv4 */
   struct relay_finding findings[RELAY_SURVEY_MAX];
   size_t finding_count;
 };
@@ -38,7 +38,7 @@ void observation_request(control_message *message, Cyphonic__ObservationRequest 
 
 /* For a connection that is closed as soon as it has answered. */
 static struct dial_target errand_target(const struct observation *observation, int family) {
-  struct dial_target target = observation->target;
+  struct dial_target target = observation->config.target;
   target.parameters.keep_alive = 0;
   target.family = family;
   return target;
@@ -75,6 +75,7 @@ static void look_end(struct observation *observation) {
 
 void observation_forget(struct observation *observation) {
   look_end(observation);
+  mapping_lifetime_forget(observation->lifetime);
   observation->looked_at = observation->looked_from = (struct address){0};
   observation->look_observed = (struct address){0};
 }
@@ -82,6 +83,8 @@ void observation_forget(struct observation *observation) {
 void observation_retry(struct observation *observation) {
   if (!ip_address_is_set(&observation->look_observed.ip))
     observation_forget(observation);
+  else
+    mapping_lifetime_retry(observation->lifetime);
 }
 
 static void looked(int code, const control_message *reply, UNUSED const struct address *server,
@@ -90,10 +93,11 @@ static void looked(int code, const control_message *reply, UNUSED const struct a
   observation->look = NULL;
   struct address observed;
   if (code)
-    log_debug(observation->target.log, "observation-port-silent", "error=\"%s\"", error->message);
+    log_debug(observation->config.target.log, "observation-port-silent", "error=\"%s\"",
+              error->message);
   else if (read_observed(reply, &observed) && observed.ip.family == 4)
     observation->look_observed = observed;
-  observation->changed(observation->context);
+  observation->config.elsewhere_changed(observation->config.context);
 }
 
 /* Asks at NMS's other port how it sees us, unless it was asked already and nothing has changed.
@@ -119,13 +123,14 @@ static void look_elsewhere(struct observation *observation) {
     struct error error = {0};
     observation->looked_at = place;
     observation->looked_from = *from;
+    mapping_lifetime_learn(observation->lifetime, &place);
     if (!errand_start(&target, &places, &message, looked, NULL, observation, &observation->look,
                       &error))
       return;
     observation->look = NULL;
     log_debug(target.log, "observation-port-skipped", "error=\"%s\"", error.message);
   }
-  observation->changed(observation->context);
+  observation->config.elsewhere_changed(observation->config.context);
 }
 
 /* --- the other IP version --- */
@@ -136,7 +141,7 @@ static void observed_other(int code, const control_message *reply, const struct 
   observation->other = NULL;
   struct address observed;
   if (code) {
-    log_debug(observation->target.log, "observation-failed", "error=\"%s\"", error->message);
+    log_debug(observation->config.target.log, "observation-failed", "error=\"%s\"", error->message);
   } else if (read_observed(reply, &observed)) {
     size_t at = slot(observed.ip.family);
     observation->observed[at] = observed;
@@ -221,17 +226,30 @@ bool observation_behind_nat(const struct observation *observation, int family) {
   return observation->behind_nat[slot(family)];
 }
 
+uint64_t observation_keep_alive(const struct observation *observation, int family) {
+  return family == 4 ? mapping_lifetime_keep_alive(observation->lifetime)
+                     : observation->config.keep_alive;
+}
+
 /* --- life --- */
 
-struct observation *observation_new(const struct dial_target *target,
-                                    void (*changed)(void *context), void *context) {
+struct observation *observation_new(const struct observation_config *config) {
   struct observation *observation = calloc(1, sizeof *observation);
   if (!observation)
     return NULL;
-  observation->target = *target;
-  observation->changed = changed;
-  observation->context = context;
-  return observation;
+  observation->config = *config;
+  const struct mapping_lifetime_config lifetime = {
+      .target = config->target,
+      .shortest = config->keep_alive,
+      .longest = config->keep_alive_limit,
+      .changed = config->keep_alive_changed,
+      .context = config->context,
+  };
+  observation->lifetime = mapping_lifetime_new(&lifetime);
+  if (observation->lifetime)
+    return observation;
+  free(observation);
+  return NULL;
 }
 
 void observation_stop(struct observation *observation) {
@@ -239,6 +257,8 @@ void observation_stop(struct observation *observation) {
   if (observation->other)
     errand_cancel(observation->other);
   observation->other = NULL;
+  mapping_lifetime_free(observation->lifetime);
+  observation->lifetime = NULL;
 }
 
 void observation_free(struct observation *observation) {

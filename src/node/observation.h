@@ -1,5 +1,6 @@
 /* How others see this node (RFC 4787): NMS over both IP versions, NMS from its other port, the
- * TRSs. What differs tells whether there is a NAT, and how it maps. */
+ * TRSs. What differs tells whether there is a NAT, and how it maps; NMS's other port also helps to
+ * tell for how long. */
 #ifndef CYPHONIC_NODE_OBSERVATION_H
 #define CYPHONIC_NODE_OBSERVATION_H
 
@@ -18,10 +19,17 @@ struct observation_report {
   uint16_t port;           /* its other port; 0: it has none */
 };
 
-/* `target` is for connections to NMS; what it points to is borrowed until the endpoint is closed.
- * `changed`: observation_elsewhere may be another now. NULL without memory. */
-struct observation *observation_new(const struct dial_target *target,
-                                    void (*changed)(void *context), void *context);
+struct observation_config {
+  struct dial_target target; /* for connections to NMS; borrows until the endpoint is closed */
+  uint64_t keep_alive;       /* nanoseconds of silence that each NAT is trusted with */
+  uint64_t keep_alive_limit; /* up to which a NAT's own is learned; not above it: not at all */
+  void (*elsewhere_changed)(void *context);  /* observation_elsewhere may be another now */
+  void (*keep_alive_changed)(void *context); /* observation_keep_alive may */
+  void *context;
+};
+
+/* NULL without memory. */
+struct observation *observation_new(const struct observation_config *config);
 /* Nothing is asked any more, and nothing called back. */
 void observation_stop(struct observation *observation);
 /* After observation_stop. NULL is allowed. */
@@ -49,6 +57,8 @@ const struct relay_finding *observation_findings(const struct observation *obser
 /* By NMS, in that family; family 0: not known. */
 struct address observation_observed(const struct observation *observation, int family);
 bool observation_behind_nat(const struct observation *observation, int family);
+/* Nanoseconds of silence after which a packet keeps the mappings of the NAT that we are behind. */
+uint64_t observation_keep_alive(const struct observation *observation, int family);
 /* Over IPv4, from elsewhere than NMS's main port; family 0: not known. */
 struct address observation_elsewhere(const struct observation *observation);
 

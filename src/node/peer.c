@@ -281,15 +281,18 @@ void peer_addresses_settled(struct peer *peer, const struct host_addresses *addr
   link_close(peer->link, LINK_CLOSE_DONE, "an address is gone");
 }
 
-/* The network that we moved to may have a NAT, or none. */
-static void keep_mapping(struct peer *peer) {
+/* Each side reminds its own NAT. The server does a little later than it must, so that one PING and
+ * its answer serve both NATs if they are alike. */
+void peer_keep_mapping(struct peer *peer) {
   const struct peer_environment *environment = peer->environment;
-  if (!peer->link || !link_is_client(peer->link))
+  if (!peer->link)
     return;
   struct quic_connection *connection = link_connection(peer->link);
   int family = quic_connection_remote(connection).ip.family;
-  quic_connection_set_keep_alive(connection,
-                                 attempt_needs_mapping(peer, family) ? environment->keep_alive : 0);
+  uint64_t keep_alive = environment->keep_alive(family, environment->owner);
+  if (keep_alive != 0 && !link_is_client(peer->link))
+    keep_alive += NANOSECONDS_PER_SECOND;
+  quic_connection_set_keep_alive(connection, keep_alive);
 }
 
 void peer_hurry(struct peer *peer) {
@@ -297,7 +300,7 @@ void peer_hurry(struct peer *peer) {
   peer->again = 0;
   peer->hold_until = 0;
   binding_forgive(&peer->binding); /* what failed may have failed for want of a network */
-  keep_mapping(peer);
+  peer_keep_mapping(peer);
   path_addresses_changed(peer); /* as others see them, too */
   if (again)
     peer_want(peer);

@@ -50,10 +50,9 @@ struct peer_environment {
   const struct link_handler *handler; /* of links, with this environment's owner as context */
   void *owner;
   uint64_t tunnel_idle; /* nanoseconds; 0: tunnels do not close for idleness */
-  uint64_t keep_alive;  /* nanoseconds */
   /* Asks NMS for a direction; answers by peer_refuse, peer_name or peer_direct, now or later. */
   void (*ask)(struct peer *peer, void *owner);
-  bool (*behind_nat)(int family, void *owner);
+  uint64_t (*keep_alive)(int family, void *owner);  /* as session_keep_alive */
   void (*own)(struct path_own *own, void *owner);   /* fills in zeros */
   void (*deliver)(struct span packet, void *owner); /* to the TUN device */
   /* Takes over a link that another took the place of: it delivers for a moment yet, and closes. */
@@ -141,6 +140,8 @@ void peer_addresses_changed(struct peer *peer, const struct host_addresses *addr
 void peer_addresses_settled(struct peer *peer, const struct host_addresses *addresses);
 /* NMS is there, and knows our addresses: hold-offs end, and what was cut off is set up again. */
 void peer_hurry(struct peer *peer);
+/* There is another NAT, or none, or it is known better how long it keeps a mapping. */
+void peer_keep_mapping(struct peer *peer);
 
 /* Asks the peer and its relay, which answer or have forgotten us. */
 void peer_check(struct peer *peer);

@@ -57,6 +57,7 @@ static void use(struct peer *peer, struct link *link) {
   if (!peer->attempt.link) /* it was for this one; if not, the later decides */
     attempt_end(peer);
   path_begin(peer);
+  peer_keep_mapping(peer);
   char remote[ADDRESS_TEXT_SIZE];
   struct address address = quic_connection_remote(link_connection(link));
   log_info(peer->environment->link->log, "peer-up", "role=%s pattern=%u path=%s",

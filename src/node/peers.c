@@ -261,9 +261,9 @@ static const struct link_handler link_handler = {
 
 /* --- the owner's side --- */
 
-static bool environment_behind_nat(int family, void *owner) {
+static uint64_t environment_keep_alive(int family, void *owner) {
   struct peers *peers = owner;
-  return peers->config.behind_nat(family, peers->config.context);
+  return peers->config.keep_alive(family, peers->config.context);
 }
 
 static void environment_own(struct path_own *own, void *owner) {
@@ -355,9 +355,8 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .handler = &link_handler,
       .owner = peers,
       .tunnel_idle = config->tunnel_idle,
-      .keep_alive = config->keep_alive,
       .ask = ask_for_direction,
-      .behind_nat = environment_behind_nat,
+      .keep_alive = environment_keep_alive,
       .own = environment_own,
       .deliver = environment_deliver,
       .linger = environment_linger,
@@ -502,6 +501,12 @@ void peers_hurry(struct peers *peers) {
   /* Named peers alone are set up again, and those are never forgotten on the way. */
   for (struct peer *peer = peer_book_first(peers->book); peer; peer = peer_after(peer))
     peer_hurry(peer);
+}
+
+void peers_keep_mappings(struct peers *peers) {
+  /* Named peers alone are set up again, and those are never forgotten on the way. */
+  for (struct peer *peer = peer_book_first(peers->book); peer; peer = peer_after(peer))
+    peer_keep_mapping(peer);
 }
 
 struct relays *peers_relays(const struct peers *peers) {

@@ -16,11 +16,11 @@ struct peers_config {
   const struct pki_trust *trust;
   const char *fqdn, *domain; /* copied */
   struct ip_address ipv4, ipv6;
-  uint64_t tunnel_idle, keep_alive; /* nanoseconds */
+  uint64_t tunnel_idle; /* nanoseconds */
   /* A question for NMS, as session_ask. */
   int (*ask)(const control_message *message, control_reply_callback callback, void *asker,
              struct error *error, void *context);
-  bool (*behind_nat)(int family, void *context);
+  uint64_t (*keep_alive)(int family, void *context);  /* as session_keep_alive */
   void (*own)(struct path_own *own, void *context);   /* fills in zeros */
   void (*deliver)(struct span packet, void *context); /* to the TUN device */
   /* Asks NMS whether it still knows us, and where it sees us: there is reason to doubt. May be
@@ -64,6 +64,8 @@ const struct peer *peers_known(struct peers *peers, const char *fqdn,
 void peers_addresses_changed(struct peers *peers, const struct host_addresses *addresses);
 void peers_addresses_settled(struct peers *peers, const struct host_addresses *addresses);
 void peers_hurry(struct peers *peers);
+/* For each, as peer_keep_mapping. */
+void peers_keep_mappings(struct peers *peers);
 /* Whether each tunnel, and each connection with a relay, is still there. */
 void peers_check(struct peers *peers);
 

@@ -155,6 +155,11 @@ static void nms_learned(const struct service_addresses *nms, void *context) {
   save(run);
 }
 
+static void keep_alive_changed(void *context) {
+  struct run *run = context;
+  peers_keep_mappings(run->peers);
+}
+
 static void clock_compared(int64_t difference, void *context) {
   struct run *run = context;
   if (difference > CLOCK_TOLERANCE || difference < -CLOCK_TOLERANCE)
@@ -187,6 +192,7 @@ static const struct session_handler session_handler = {
     .registered = registered,
     .failed = failed,
     .nms_learned = nms_learned,
+    .keep_alive_changed = keep_alive_changed,
     .clock_compared = clock_compared,
     .directed = directed,
 };
@@ -199,9 +205,9 @@ static int ask(const control_message *message, control_reply_callback callback, 
   return session_ask(run->session, message, callback, asker, error);
 }
 
-static bool behind_nat(int family, void *context) {
+static uint64_t keep_alive(int family, void *context) {
   struct run *run = context;
-  return session_behind_nat(run->session, family);
+  return session_keep_alive(run->session, family);
 }
 
 static void own(struct path_own *addresses, void *context) {
@@ -253,6 +259,7 @@ static int session_make(struct run *run, struct error *error) {
       .as = state->as,
       .nms = state->nms,
       .keep_alive = node->keep_alive,
+      .keep_alive_limit = node->keep_alive_limit,
   };
   return session_new(&config, &session_handler, run, &run->session, error);
 }
@@ -271,9 +278,8 @@ static int peers_make(struct run *run, struct error *error) {
       .ipv4 = state->ipv4,
       .ipv6 = state->ipv6,
       .tunnel_idle = node->tunnel_idle,
-      .keep_alive = node->keep_alive,
       .ask = ask,
-      .behind_nat = behind_nat,
+      .keep_alive = keep_alive,
       .own = own,
       .deliver = deliver,
       .check = check,

@@ -155,6 +155,11 @@ static void tell_elsewhere(void *context) {
     register_now(session); /* otherwise the registration to come tells */
 }
 
+static void keep_alive_changed(void *context) {
+  struct session *session = context;
+  session->handler->keep_alive_changed(session->context);
+}
+
 static void register_now(struct session *session) {
   session->state = NMS_REGISTERING;
   if (!host_addresses_equal(&session->addresses, &session->registered))
@@ -300,12 +305,20 @@ int session_new(const struct session_config *config, const struct session_handle
   session->handler = handler;
   session->context = context;
   struct dial_target target = nms_target(session);
+  const struct observation_config observation = {
+      .target = target,
+      .keep_alive = config->keep_alive,
+      .keep_alive_limit = config->keep_alive_limit,
+      .elsewhere_changed = tell_elsewhere,
+      .keep_alive_changed = keep_alive_changed,
+      .context = session,
+  };
   int code = login_new(&config->target, &config->as, session->fqdn, &login_handler, session,
                        &session->login, error);
   if (!code)
     code = cloud_new(&target, &nms_handler, session, &session->nms, error);
   if (!code && (!(session->questions = questions_new(config->target.loop)) ||
-                !(session->observation = observation_new(&target, tell_elsewhere, session))))
+                !(session->observation = observation_new(&observation))))
     code = error_set(error, ERROR_NO_MEMORY, "no memory for questions to NMS");
   if (code) {
     questions_close(session->questions);
@@ -433,6 +446,11 @@ bool session_behind_nat(const struct session *session, int family) {
   return observation_behind_nat(session->observation, family);
 }
 
+uint64_t session_keep_alive(const struct session *session, int family) {
+  return session_behind_nat(session, family) ? observation_keep_alive(session->observation, family)
+                                             : 0;
+}
+
 static void own_add(struct path_own *own, const struct address *address) {
   for (size_t i = 0; i < own->count; i++)
     if (address_equal(&own->item[i], address))
@@ -466,6 +484,7 @@ struct session_view session_view(const struct session *session) {
       .nms_state = session->state,
       .observed = {observation_observed(session->observation, 4),
                    observation_observed(session->observation, 6)},
+      .keep_alive = session_keep_alive(session, 4),
       .nms_message = session->failure.message,
   };
   struct quic_connection *connection = cloud_connection(session->nms);

@@ -21,7 +21,8 @@ struct session_config {
   const char *fqdn, *domain; /* copied */
   struct ip_address ipv4, ipv6;
   struct service_addresses as, nms; /* nms: as last known; empty at first */
-  uint64_t keep_alive;              /* nanoseconds, for the connection to NMS */
+  uint64_t keep_alive; /* nanoseconds, for the connection to NMS and where nothing is learned */
+  uint64_t keep_alive_limit; /* up to which it is learned how long a NAT keeps a mapping */
 };
 
 /* What NMS says of us. Our route id is the endpoint's by then. */
@@ -38,6 +39,8 @@ struct session_handler {
   void (*failed)(const struct error *error, bool permanent, void *context);
   /* AS names other NMS addresses than those known: keep them for the next start. */
   void (*nms_learned)(const struct service_addresses *nms, void *context);
+  /* session_keep_alive may be another now. */
+  void (*keep_alive_changed)(void *context);
   /* The server's clock minus ours, in seconds. */
   void (*clock_compared)(int64_t difference, void *context);
   /* Answer the exchange by a confirmation or a refusal. */
@@ -75,6 +78,8 @@ bool session_is_registered(const struct session *session);
 void session_own(const struct session *session, struct path_own *own);
 /* Whether a NAT stands between us and NMS in that family, as far as is known. */
 bool session_behind_nat(const struct session *session, int family);
+/* Nanoseconds of silence after which a packet keeps that NAT's mappings; 0: there is none. */
+uint64_t session_keep_alive(const struct session *session, int family);
 
 enum session_nms_state { NMS_IDLE, NMS_CONNECTING, NMS_REGISTERING, NMS_REGISTERED, NMS_FAILED };
 
@@ -84,6 +89,7 @@ struct session_view {
   enum session_nms_state nms_state;
   struct address nms_address; /* family 0: not connected */
   struct address observed[2]; /* by NMS: IPv4, IPv6; family 0: not known */
+  uint64_t keep_alive;        /* session_keep_alive over IPv4 */
   const char *nms_message;
 };
 struct session_view session_view(const struct session *session);

@@ -69,10 +69,13 @@ static void add_services(json_t *status, const struct run *run) {
   bool known = json_array_size(observed) > 0;
   json_object_set_new(
       status, "nms",
-      json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", nms_state_name(view.nms_state), "address",
-                address_or_null(&view.nms_address), "observed", observed, "behind_nat",
-                known ? json_boolean(run_behind_nat(run)) : json_null(), "message",
-                text_or_null(view.nms_message)));
+      json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "state", nms_state_name(view.nms_state),
+                "address", address_or_null(&view.nms_address), "observed", observed, "behind_nat",
+                known ? json_boolean(run_behind_nat(run)) : json_null(), "keep_alive_seconds",
+                view.keep_alive != 0
+                    ? json_integer((json_int_t)(view.keep_alive / NANOSECONDS_PER_SECOND))
+                    : json_null(),
+                "message", text_or_null(view.nms_message)));
 }
 
 /* --- peers --- */

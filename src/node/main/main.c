@@ -104,6 +104,7 @@ static int node_start(struct daemon *daemon, struct error *error) {
       .port = (uint16_t)settings->port,
       .tunnel_idle = settings->tunnel_idle * NANOSECONDS_PER_SECOND,
       .keep_alive = settings->keep_alive * NANOSECONDS_PER_SECOND,
+      .keep_alive_limit = settings->keep_alive_limit * NANOSECONDS_PER_SECOND,
       .resolver = settings->dns_listen,
       .resolver_setup = settings->dns_setup,
       .qlog_folder = settings->qlog,

@@ -24,6 +24,9 @@ static const struct config_key keys[] = {
     /* NAT mappings of UDP are known to live for 30 s and more (RFC 4787 section 4.3). */
     {"node", "keep_alive", CONFIG_DURATION, FIELD(keep_alive), .otherwise = "25s", .minimum = 5,
      .maximum = 600},
+    /* NMS keeps no longer silence for who learns how long its NAT keeps a mapping. */
+    {"node", "keep_alive_limit", CONFIG_DURATION, FIELD(keep_alive_limit), .otherwise = "4m",
+     .maximum = 300},
     {"node", "qlog", CONFIG_STRING, FIELD(qlog)},
     {"dns", "listen", CONFIG_STRING, FIELD(dns_listen_text)},
     {"dns", "setup", CONFIG_BOOLEAN, FIELD(dns_setup), .otherwise = "yes"},

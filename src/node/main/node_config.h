@@ -20,7 +20,7 @@ struct node_settings {
   char *qlog;      /* folder; NULL: none */
   uint64_t port;   /* UDP; 0: any */
   enum log_level log;
-  uint64_t tunnel_idle, keep_alive; /* seconds */
+  uint64_t tunnel_idle, keep_alive, keep_alive_limit; /* seconds */
   char *dns_listen_text;
   struct address dns_listen; /* family 0: the node's virtual IPv4 address, port 53 */
   bool dns_setup;

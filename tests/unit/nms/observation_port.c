@@ -157,6 +157,80 @@ static void whatever_else_is_asked_there_is_refused(void **state) {
   scene_close(&scene);
 }
 
+static Cyphonic__Message silence_message(Cyphonic__MappingLifetimeRequest *request,
+                                         uint32_t seconds) {
+  cyphonic__mapping_lifetime_request__init(request);
+  request->silence = seconds;
+  Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_MAPPING_LIFETIME_REQUEST;
+  message.mapping_lifetime_request = request;
+  return message;
+}
+
+static void a_silence_is_answered_when_it_is_over(void **state) {
+  struct scene scene;
+  scene_open(&scene, *state);
+  struct member alice;
+  member_join(scene.cloud, "alice", &alice);
+  struct session session;
+  look(&scene, &alice, &session);
+  Cyphonic__MappingLifetimeRequest request;
+  Cyphonic__Message message = silence_message(&request, 1);
+  for (unsigned i = 0; i < 2; i++) { /* one behind the other */
+    uint64_t asked = uv_now(&scene.cloud->loop);
+    Cyphonic__Message *reply = ask(&session, &message);
+    assert_int_equal(reply->body_case, CYPHONIC__MESSAGE__BODY_MAPPING_LIFETIME_RESPONSE);
+    assert_true(uv_now(&scene.cloud->loop) - asked >= 1000);
+    cyphonic__message__free_unpacked(reply, NULL);
+  }
+  session_close(&session);
+  member_close(&alice);
+  scene_close(&scene);
+}
+
+struct silences {
+  bool refused, broken;
+};
+
+static void silence_ended(struct control *control UNUSED, int code,
+                          const control_message *reply UNUSED, const struct error *error UNUSED,
+                          void *context) {
+  struct silences *silences = context;
+  assert_true(code == ERROR_AGAIN || code == ERROR_CLOSED);
+  *(code == ERROR_AGAIN ? &silences->refused : &silences->broken) = true;
+}
+
+static void a_silence_that_cannot_be_kept_is_refused(void **state) {
+  struct scene scene;
+  scene_open(&scene, *state);
+  struct present alice;
+  arrive(scene.cloud, "alice", "127.0.0.1", &alice);
+  Cyphonic__MappingLifetimeRequest request;
+  Cyphonic__Message message = silence_message(&request, 30);
+  ask_refused(&alice.session, &message, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE);
+  struct session session;
+  look(&scene, &alice.member, &session);
+  static const uint32_t impossible[] = {0, 301, UINT32_MAX};
+  for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
+    message = silence_message(&request, impossible[i]);
+    ask_refused(&session, &message, CYPHONIC__ERROR__CODE__MALFORMED);
+  }
+  /* Of two at once, one; and the connection ends before that is over. */
+  struct silences silences = {0};
+  struct error error = {0};
+  message = silence_message(&request, 300);
+  for (unsigned i = 0; i < 2; i++) {
+    must(control_request(session.control, &message, 300000, silence_ended, &silences, &error),
+         &error);
+  }
+  cloud_wait(scene.cloud, &silences.refused);
+  assert_false(silences.broken);
+  session_close(&session);
+  assert_true(silences.broken);
+  leave(&alice);
+  scene_close(&scene);
+}
+
 static void a_revoked_device_is_refused_there_too(void **state) {
   struct scene scene;
   scene_open(&scene, *state);
@@ -214,6 +288,8 @@ int main(void) {
       TEST(without_the_port_nodes_are_told_of_none),
       TEST(what_is_seen_there_is_told_and_changes_nothing),
       TEST(whatever_else_is_asked_there_is_refused),
+      TEST(a_silence_is_answered_when_it_is_over),
+      TEST(a_silence_that_cannot_be_kept_is_refused),
       TEST(a_revoked_device_is_refused_there_too),
       TEST(the_end_of_the_service_closes_connections_there),
       TEST(a_service_that_cannot_have_the_port_leaves_nothing_behind),

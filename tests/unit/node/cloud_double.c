@@ -19,6 +19,7 @@ struct guest {
   struct cloud_double *cloud;
   struct control *control;
   bool at_second;
+  struct control_exchange *silence; /* that is never answered; NULL: none */
 };
 
 static void must(int code, const struct error *error) {
@@ -108,6 +109,25 @@ static void reply_observation(struct guest *guest, struct control_exchange *exch
   control_reply(exchange, &message);
 }
 
+/* At once: the test need not wait. */
+static void reply_silence(struct guest *guest, struct control_exchange *exchange,
+                          const Cyphonic__MappingLifetimeRequest *request) {
+  struct cloud_double *cloud = guest->cloud;
+  cloud->silences++;
+  if (request->silence > cloud->survived) {
+    assert_null(guest->silence);
+    guest->silence = exchange;
+    if (cloud->breaks)
+      quic_connection_close(control_connection(guest->control), 0, "the service ends");
+    return;
+  }
+  Cyphonic__MappingLifetimeResponse response = CYPHONIC__MAPPING_LIFETIME_RESPONSE__INIT;
+  control_message message = CYPHONIC__MESSAGE__INIT;
+  message.body_case = CYPHONIC__MESSAGE__BODY_MAPPING_LIFETIME_RESPONSE;
+  message.mapping_lifetime_response = &response;
+  control_reply(exchange, &message);
+}
+
 static void asked(UNUSED struct control *control, struct control_exchange *exchange,
                   const control_message *message, void *context) {
   struct guest *guest = context;
@@ -122,6 +142,10 @@ static void asked(UNUSED struct control *control, struct control_exchange *excha
   case CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST:
     reply_observation(guest, exchange);
     break;
+  case CYPHONIC__MESSAGE__BODY_MAPPING_LIFETIME_REQUEST:
+    assert_true(guest->at_second);
+    reply_silence(guest, exchange, message->mapping_lifetime_request);
+    break;
   default:
     control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE, "not here");
   }
@@ -132,6 +156,8 @@ static void asked(UNUSED struct control *control, struct control_exchange *excha
 static void guest_gone(UNUSED struct quic_connection *connection,
                        UNUSED const struct quic_close *close, void *context) {
   struct guest *guest = context;
+  if (guest->silence)
+    control_refuse(guest->silence, CYPHONIC__ERROR__CODE__UNAVAILABLE, "the connection is over");
   control_free(guest->control);
   free(guest);
 }

@@ -14,9 +14,12 @@ struct cloud_double {
   bool behind_nat, tells_port, refuses_looks;
   uint32_t port_told;            /* instead of the second one's, unless 0 */
   uint16_t seen, seen_elsewhere; /* ports, from the main endpoint and from the second */
+  unsigned survived; /* seconds: longer silences are not answered, or end the connection: */
+  bool breaks;
   /* What NMS heard. */
   unsigned registrations, looks; /* the latter at the second endpoint */
   uint16_t elsewhere;            /* of the last registration; 0: none */
+  unsigned silences;             /* asked for */
 };
 
 /* For the node alice of the world, behind a NAT, of which NMS tells the port. */

@@ -33,8 +33,9 @@ static int ask(const control_message *message, control_reply_callback callback, 
   return 0;
 }
 
-static bool behind_nat(UNUSED int family, UNUSED void *context) {
-  return false;
+static uint64_t keep_alive(UNUSED int family, void *context) {
+  const struct side *side = context;
+  return side->keep_alive;
 }
 
 static void own(UNUSED struct path_own *addresses, UNUSED void *context) {
@@ -76,7 +77,7 @@ static void side_open(struct pair *pair, struct side *side, const struct member 
       .ipv6 = member->identity.ipv6,
       .tunnel_idle = tunnel_idle,
       .ask = ask,
-      .behind_nat = behind_nat,
+      .keep_alive = keep_alive,
       .own = own,
       .deliver = deliver,
       .context = side,

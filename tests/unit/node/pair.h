@@ -19,6 +19,7 @@ struct side {
   bool nms_away;
   char failed_relay[64];          /* the last question's first */
   unsigned delivered, complaints; /* packets of the peer, ICMP of our own */
+  uint64_t keep_alive;            /* nanoseconds; 0: it is not behind a NAT */
   /* What somebody who waits was told. */
   unsigned told;
   int told_code;

@@ -15,6 +15,13 @@
 
 /* --- tests --- */
 
+/* Alice has a tunnel with bob, as its client, by a direction of that number. */
+static void tunnel_by(struct pair *pair, uint64_t direction) {
+  must_direct(&pair->bob, &pair->alice, direction, false);
+  must_direct(&pair->alice, &pair->bob, direction, true);
+  world_run_until(&pair->world, both_up, pair);
+}
+
 static void a_packet_asks_for_a_path_and_arrives_over_it(void **state) {
   (void)state;
   struct pair pair;
@@ -113,9 +120,7 @@ static void of_two_connections_the_later_direction_stays_on_both_sides(void **st
   struct pair pair;
   pair_open(&pair);
   /* Both asked at once, and NMS gave each the client's part once. */
-  must_direct(&pair.bob, &pair.alice, 7, false);
-  must_direct(&pair.alice, &pair.bob, 7, true);
-  world_run_until(&pair.world, both_up, &pair);
+  tunnel_by(&pair, 7);
   must_direct(&pair.alice, &pair.bob, 8, false);
   must_direct(&pair.bob, &pair.alice, 8, true);
   world_run_until(&pair.world, later_is_used, &pair);
@@ -148,9 +153,7 @@ static void no_packet_is_lost_when_another_connection_takes_over(void **state) {
   (void)state;
   struct pair pair;
   pair_open(&pair);
-  must_direct(&pair.bob, &pair.alice, 7, false);
-  must_direct(&pair.alice, &pair.bob, 7, true);
-  world_run_until(&pair.world, both_up, &pair);
+  tunnel_by(&pair, 7);
   must_direct(&pair.bob, &pair.alice, 8, false);
   must_direct(&pair.alice, &pair.bob, 8, true);
   struct stream stream = {.pair = &pair};
@@ -164,9 +167,7 @@ static void an_older_direction_changes_nothing(void **state) {
   (void)state;
   struct pair pair;
   pair_open(&pair);
-  must_direct(&pair.bob, &pair.alice, 8, false);
-  must_direct(&pair.alice, &pair.bob, 8, true);
-  world_run_until(&pair.world, both_up, &pair);
+  tunnel_by(&pair, 8);
   must_direct(&pair.alice, &pair.bob, 7, true);
   assert_false(known(&pair.alice, &pair.bob)->attempt.under_way);
   assert_int_equal(known(&pair.alice, &pair.bob)->direction.id, 8);
@@ -243,9 +244,7 @@ static void nms_cannot_give_a_proven_address_to_another(void **state) {
   (void)state;
   struct pair pair;
   pair_open(&pair);
-  must_direct(&pair.bob, &pair.alice, 1, false);
-  must_direct(&pair.alice, &pair.bob, 1, true);
-  world_run_until(&pair.world, both_up, &pair);
+  tunnel_by(&pair, 1);
   struct member impostor = pair.world.bob; /* Bob's addresses, and another name */
   snprintf(impostor.identity.name, sizeof impostor.identity.name, "eve." DOMAIN);
   struct side eve = pair.bob;
@@ -285,9 +284,7 @@ static void a_tunnel_without_packets_closes_and_comes_back_on_demand(void **stat
   (void)state;
   struct pair pair;
   pair_open_idling(&pair, 50 * NANOSECONDS_PER_MILLISECOND);
-  must_direct(&pair.bob, &pair.alice, 1, false);
-  must_direct(&pair.alice, &pair.bob, 1, true);
-  world_run_until(&pair.world, both_up, &pair);
+  tunnel_by(&pair, 1);
   world_run_until(&pair.world, both_idle, &pair);
   send_packet(&pair.bob, &pair.alice);
   assert_int_equal(pair.bob.asked, 1);
@@ -307,13 +304,48 @@ static void echoed(UNUSED struct control *control, int code, const control_messa
     assert_int_equal(reply->body_case, CYPHONIC__MESSAGE__BODY_PING_RESPONSE);
 }
 
+struct speech {
+  const struct side *side;
+  uint64_t awaited; /* packets sent */
+};
+
+static uint64_t packets_of(const struct side *side) {
+  struct quic_endpoint_counters counters;
+  quic_endpoint_counters(side->endpoint, &counters);
+  return counters.sent_packets;
+}
+
+static bool has_spoken(void *context) {
+  const struct speech *speech = context;
+  return packets_of(speech->side) >= speech->awaited;
+}
+
+/* More often than what was under way when it began to be silent. */
+static void expect_reminders(struct pair *pair, struct side *side) {
+  struct speech speech = {.side = side, .awaited = packets_of(side) + 3};
+  side->keep_alive = NANOSECONDS_PER_SECOND / 20;
+  peers_keep_mappings(side->peers);
+  world_run_until(&pair->world, has_spoken, &speech);
+  side->keep_alive = 0;
+  peers_keep_mappings(side->peers);
+}
+
+static void each_side_reminds_its_own_nat(void **state) {
+  (void)state;
+  struct pair pair;
+  pair_open(&pair);
+  tunnel_by(&pair, 7);
+  expect_reminders(&pair, &pair.alice);
+  assert_false(link_is_client(known(&pair.bob, &pair.alice)->link));
+  expect_reminders(&pair, &pair.bob);
+  pair_close(&pair);
+}
+
 static void a_ping_is_answered_over_the_tunnel(void **state) {
   (void)state;
   struct pair pair;
   pair_open(&pair);
-  must_direct(&pair.bob, &pair.alice, 1, false);
-  must_direct(&pair.alice, &pair.bob, 1, true);
-  world_run_until(&pair.world, both_up, &pair);
+  tunnel_by(&pair, 1);
   struct error error = {0};
   assert_int_equal(link_ping(known(&pair.alice, &pair.bob)->link, echoed, &pair.alice, &error), 0);
   world_run_until(&pair.world, alice_was_told, &pair);
@@ -354,6 +386,7 @@ int main(void) {
       cmocka_unit_test(a_direction_to_ourselves_is_refused),
       cmocka_unit_test(without_nms_packets_are_answered_as_unreachable),
       cmocka_unit_test(a_tunnel_without_packets_closes_and_comes_back_on_demand),
+      cmocka_unit_test(each_side_reminds_its_own_nat),
       cmocka_unit_test(a_ping_is_answered_over_the_tunnel),
       cmocka_unit_test(going_down_tells_who_waits),
   };

@@ -30,12 +30,16 @@ static void failed(const struct error *error, UNUSED bool permanent, UNUSED void
 static void nms_learned(UNUSED const struct service_addresses *nms, UNUSED void *context) {
 }
 
+static void keep_alive_changed(UNUSED void *context) {
+}
+
 static void clock_compared(UNUSED int64_t difference, UNUSED void *context) {
 }
 
 static const struct session_handler handler = {.registered = registered,
                                                .failed = failed,
                                                .nms_learned = nms_learned,
+                                               .keep_alive_changed = keep_alive_changed,
                                                .clock_compared = clock_compared};
 
 static struct host_addresses host(const char *address) {

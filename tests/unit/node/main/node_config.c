@@ -23,6 +23,7 @@ static void an_empty_file_gives_the_defaults(void **state) {
   assert_int_equal(settings.log, LOG_LEVEL_INFO);
   assert_int_equal(settings.tunnel_idle, 300);
   assert_int_equal(settings.keep_alive, 25);
+  assert_int_equal(settings.keep_alive_limit, 240);
   assert_int_equal(settings.dns_listen.ip.family, 0);
   assert_true(settings.dns_setup);
   node_config_clear(&settings);
@@ -30,9 +31,10 @@ static void an_empty_file_gives_the_defaults(void **state) {
 
 static void all_keys_are_read(void **state) {
   (void)state;
-  static const char text[] = "[node]\nstate=/s\nsocket=/r/x.sock\ninterface=tun7\nuser=cyphonic\n"
-                             "port=0\nlog=debug\ntunnel_idle=90s\nkeep_alive=10s\nqlog=/q\n"
-                             "[dns]\nlisten=127.0.0.9:5353\nsetup=no\n";
+  static const char text[] =
+      "[node]\nstate=/s\nsocket=/r/x.sock\ninterface=tun7\nuser=cyphonic\n"
+      "port=0\nlog=debug\ntunnel_idle=90s\nkeep_alive=10s\nkeep_alive_limit=0\nqlog=/q\n"
+      "[dns]\nlisten=127.0.0.9:5353\nsetup=no\n";
   struct node_settings settings;
   struct error error = {0};
   assert_int_equal(node_config_parse("node.conf", text, &settings, &error), ERROR_NONE);
@@ -45,6 +47,7 @@ static void all_keys_are_read(void **state) {
   assert_int_equal(settings.log, LOG_LEVEL_DEBUG);
   assert_int_equal(settings.tunnel_idle, 90);
   assert_int_equal(settings.keep_alive, 10);
+  assert_int_equal(settings.keep_alive_limit, 0);
   char address[ADDRESS_TEXT_SIZE];
   assert_string_equal(address_text(&settings.dns_listen, address), "127.0.0.9:5353");
   assert_false(settings.dns_setup);
@@ -73,6 +76,7 @@ static void wrong_values_name_file_and_key(void **state) {
       {"[node]\nport=65536\n", "port"},
       {"[node]\ntunnel_idle=1s\n", "tunnel_idle"},
       {"[node]\nkeep_alive=1h\n", "keep_alive"},
+      {"[node]\nkeep_alive_limit=6m\n", "keep_alive_limit"},
       {"[node]\nlog=loud\n", "log"},
       {"[node]\nunknown=1\n", "unknown"},
       {"[dns]\nlisten=localhost\n", "listen"},
