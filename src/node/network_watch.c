@@ -13,6 +13,7 @@ struct network_watch {
   uv_timer_t soon, settled, again;
   uint64_t looked;  /* milliseconds of the loop, when `changed` was called last */
   uint64_t spacing; /* milliseconds until it may be called again */
+  unsigned looks;   /* since all was settled */
   unsigned open;    /* handles */
   unsigned except;
   struct sleep sleep;
@@ -23,13 +24,15 @@ struct network_watch {
 static void settled(uv_timer_t *timer) {
   struct network_watch *watch = timer->data;
   watch->spacing = 0;
+  watch->looks = 0;
   watch->handler->settled(watch->context);
 }
 
 static void look(uv_timer_t *timer) {
   struct network_watch *watch = timer->data;
   watch->looked = uv_now(timer->loop);
-  watch->spacing = watch->spacing == 0 ? NETWORK_CHANGE_SPACING : 2 * watch->spacing;
+  watch->spacing =
+      watch->looks++ < NETWORK_CHANGE_EAGER ? NETWORK_CHANGE_SPACING : 2 * watch->spacing;
   if (watch->spacing > NETWORK_CHANGE_SPACING_LIMIT)
     watch->spacing = NETWORK_CHANGE_SPACING_LIMIT;
   uv_timer_start(&watch->settled, settled, NETWORK_CHANGE_SETTLED, 0);

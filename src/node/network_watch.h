@@ -12,9 +12,10 @@ struct network_watch;
 
 enum {
   /* Milliseconds between the first look, which is at once, and the next: an address seldom comes
-   * without its route. Doubled with each look that follows before all has settled, up to the limit:
-   * a router's table may never stop changing. */
+   * without its route, nor one IP version without the other. After some looks before all has
+   * settled it is doubled with each, up to the limit: a router's table may never stop changing. */
   NETWORK_CHANGE_SPACING = 1,
+  NETWORK_CHANGE_EAGER = 8, /* looks */
   NETWORK_CHANGE_SPACING_LIMIT = 64,
   NETWORK_CHANGE_SETTLED = 250, /* what is taken away for good has no successor by then */
   NETWORK_LOOK_AGAIN = 15000,   /* a captive network opens when its user has agreed to something */
