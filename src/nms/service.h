@@ -9,7 +9,7 @@
 #include "nms/relay_registry.h"
 #include "nms/waking.h"
 
-enum { NMS_SILENCE_MAX_SECONDS = 300 /* longer than any tunnel is idle by default */ };
+enum { NMS_SILENCE_MAX_SECONDS = 300 /* a tunnel is idle no longer by default */ };
 
 struct nms_silence;
 
