@@ -51,6 +51,20 @@ static void look(struct scene *scene, struct member *member, struct session *ses
   scene->cloud->address.port = main;
 }
 
+/* A scene with alice, who is at the second port. */
+static void visit(struct scene *scene, struct cloud *cloud, struct member *alice,
+                  struct session *session) {
+  scene_open(scene, cloud);
+  member_join(scene->cloud, "alice", alice);
+  look(scene, alice, session);
+}
+
+static void end_visit(struct scene *scene, struct member *alice, struct session *session) {
+  session_close(session);
+  member_close(alice);
+  scene_close(scene);
+}
+
 static Cyphonic__Message observation_message(Cyphonic__ObservationRequest *request) {
   cyphonic__observation_request__init(request);
   Cyphonic__Message message = CYPHONIC__MESSAGE__INIT;
@@ -134,11 +148,9 @@ static void what_is_seen_there_is_told_and_changes_nothing(void **state) {
 
 static void whatever_else_is_asked_there_is_refused(void **state) {
   struct scene scene;
-  scene_open(&scene, *state);
   struct member alice;
-  member_join(scene.cloud, "alice", &alice);
   struct session session;
-  look(&scene, &alice, &session);
+  visit(&scene, *state, &alice, &session);
   Cyphonic__RegistrationRequest registration = CYPHONIC__REGISTRATION_REQUEST__INIT;
   Cyphonic__NameRequest name = CYPHONIC__NAME_REQUEST__INIT;
   Cyphonic__DirectionRequest direction;
@@ -152,9 +164,7 @@ static void whatever_else_is_asked_there_is_refused(void **state) {
   ask_refused(&session, &message, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE);
   message = direction_message(&direction, fqdn);
   ask_refused(&session, &message, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE);
-  session_close(&session);
-  member_close(&alice);
-  scene_close(&scene);
+  end_visit(&scene, &alice, &session);
 }
 
 static Cyphonic__Message silence_message(Cyphonic__MappingLifetimeRequest *request,
@@ -169,11 +179,9 @@ static Cyphonic__Message silence_message(Cyphonic__MappingLifetimeRequest *reque
 
 static void a_silence_is_answered_when_it_is_over(void **state) {
   struct scene scene;
-  scene_open(&scene, *state);
   struct member alice;
-  member_join(scene.cloud, "alice", &alice);
   struct session session;
-  look(&scene, &alice, &session);
+  visit(&scene, *state, &alice, &session);
   Cyphonic__MappingLifetimeRequest request;
   Cyphonic__Message message = silence_message(&request, 1);
   for (unsigned i = 0; i < 2; i++) { /* one behind the other */
@@ -183,9 +191,7 @@ static void a_silence_is_answered_when_it_is_over(void **state) {
     assert_true(uv_now(&scene.cloud->loop) - asked >= 1000);
     cyphonic__message__free_unpacked(reply, NULL);
   }
-  session_close(&session);
-  member_close(&alice);
-  scene_close(&scene);
+  end_visit(&scene, &alice, &session);
 }
 
 struct silences {
@@ -233,27 +239,21 @@ static void a_silence_that_cannot_be_kept_is_refused(void **state) {
 
 static void a_revoked_device_is_refused_there_too(void **state) {
   struct scene scene;
-  scene_open(&scene, *state);
   struct member alice;
-  member_join(scene.cloud, "alice", &alice);
   struct session session;
-  look(&scene, &alice, &session);
+  visit(&scene, *state, &alice, &session);
   meddle(scene.cloud->place, "UPDATE devices SET revoked = 1 WHERE name = 'alice'");
   Cyphonic__ObservationRequest request;
   Cyphonic__Message message = observation_message(&request);
   ask_refused(&session, &message, CYPHONIC__ERROR__CODE__DEVICE_REVOKED);
-  session_close(&session);
-  member_close(&alice);
-  scene_close(&scene);
+  end_visit(&scene, &alice, &session);
 }
 
 static void the_end_of_the_service_closes_connections_there(void **state) {
   struct scene scene;
-  scene_open(&scene, *state);
   struct member alice;
-  member_join(scene.cloud, "alice", &alice);
   struct session session;
-  look(&scene, &alice, &session);
+  visit(&scene, *state, &alice, &session);
   scene_close(&scene);
   cloud_wait(scene.cloud, &session.closed);
   member_close(&alice);
