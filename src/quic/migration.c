@@ -106,6 +106,18 @@ int quic_connection_readdress(struct quic_connection *connection, bool hold) {
   if (present == NULL || (hold && connection->moving != 0 && connection->held == 0)) {
     return ERROR_AGAIN;
   }
+  if (connection->in_library) {
+    return ERROR_AGAIN;
+  }
+  if (!hold && !present->pinned) {
+    /* The peer may have heard us from the new address already, and ask there whether it is ours:
+     * the library drops its answers for a path that is left, and the peer asks again after a
+     * second. */
+    (void)connection_write_due(connection, clock_now());
+    if (connection->state != CONNECTION_ESTABLISHED) {
+      return ERROR_CLOSED;
+    }
+  }
   /* The same remote by a new route, which ngtcp2 sees as a new path. */
   struct address remote = present->remote;
   struct route before = *present;

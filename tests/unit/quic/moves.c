@@ -30,24 +30,11 @@ static void scene_close(struct scene *scene) {
   pair_close(&scene->pair);
 }
 
-/* One after the other, since a server sends to where it has heard the client. */
-static void exchange(struct pair *pair) {
-  pair->client.datagrams = pair->server.datagrams = 0;
-  side_say(&pair->client);
-  world_run_until(&world, server_got_datagram, pair);
-  side_say(&pair->server);
-  world_run_until(&world, client_got_datagram, pair);
-}
-
-static bool tls_is_done(void *context) {
-  return ((struct pair *)context)->client.connection->confirmed;
-}
-
 /* A scene whose handshake is over for both. */
 static void scene_settle(struct scene *scene) {
   scene_open(scene);
   exchange(&scene->pair);
-  world_run_until(&world, tls_is_done, &scene->pair);
+  world_run_until(&world, client_is_confirmed, &scene->pair);
 }
 
 static bool client_has_received(void *context) {
@@ -63,7 +50,7 @@ static void a_client_goes_on_from_another_address_with_another_connection_id(voi
   scene_open(&scene);
   exchange(pair);
   for (int i = 0; i < 5; i++) {
-    world_run_until(&world, tls_is_done, pair);
+    world_run_until(&world, client_is_confirmed, pair);
     ngtcp2_cid before = *ngtcp2_conn_get_dcid(pair->client.connection->conn);
     uint16_t port = quic_connection_remote(pair->server.connection).port;
     forwarder_rebind(&scene.forwarder);

@@ -146,16 +146,6 @@ static void header_masks_are_the_same_as_gnutls_makes(void **state UNUSED) {
 
 /* --- in a connection --- */
 
-static const struct span nothing = {NULL, 0}, greeting = {(const uint8_t *)"Echo", 4};
-
-static void exchange(struct pair *pair) {
-  pair->client.datagrams = pair->server.datagrams = 0;
-  assert_int_equal(quic_connection_send_datagram(pair->client.connection, nothing, greeting), 0);
-  world_run_until(&world, server_got_datagram, pair);
-  assert_int_equal(quic_connection_send_datagram(pair->server.connection, nothing, greeting), 0);
-  world_run_until(&world, client_got_datagram, pair);
-}
-
 static bool keys_can_be_updated(void *context) {
   struct quic_connection *connection = ((struct pair *)context)->client.connection;
   return ngtcp2_conn_initiate_key_update(connection->conn, clock_now()) == 0;

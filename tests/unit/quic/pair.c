@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "pair.h"
+#include "quic/connection_internal.h"
 
 struct world world;
 
@@ -208,6 +209,10 @@ bool client_got_datagram(void *context) {
   return ((struct pair *)context)->client.datagrams > 0;
 }
 
+bool client_is_confirmed(void *context) {
+  return ((struct pair *)context)->client.connection->confirmed;
+}
+
 bool client_has_moved(void *context) {
   return ((struct pair *)context)->client.moves > 0;
 }
@@ -222,6 +227,14 @@ void side_say(struct side *side) {
     side->writable = false;
     world_run_until(&world, side_is_writable, side);
   }
+}
+
+void exchange(struct pair *pair) {
+  pair->client.datagrams = pair->server.datagrams = 0;
+  side_say(&pair->client);
+  world_run_until(&world, server_got_datagram, pair);
+  side_say(&pair->server);
+  world_run_until(&world, client_got_datagram, pair);
 }
 
 struct quic_endpoint_counters endpoint_counters(const struct quic_endpoint *endpoint) {

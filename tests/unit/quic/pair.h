@@ -34,7 +34,8 @@ struct side {
 struct pair {
   struct quic_endpoint *client_endpoint, *server_endpoint;
   struct side client, server;
-  uint16_t expected_port; /* for conditions */
+  uint16_t expected_port;    /* for conditions */
+  uint64_t expected_packets; /* likewise */
 };
 
 /* The network that all tests of a program share; set up and torn down by the group. */
@@ -61,10 +62,14 @@ void pair_close(struct pair *pair);
 void accepted(struct quic_connection *connection, void *context);
 bool server_got_datagram(void *context);
 bool client_got_datagram(void *context);
+bool client_is_confirmed(void *context); /* its handshake is over for both */
 bool client_has_moved(void *context);
 bool side_is_writable(void *context); /* of a side */
 /* Sends a datagram of a few bytes, when it may: a path that is not validated yet takes little. */
 void side_say(struct side *side);
+/* A datagram each way, one after the other, since a server sends to where it has heard the client.
+ */
+void exchange(struct pair *pair);
 struct quic_endpoint_counters endpoint_counters(const struct quic_endpoint *endpoint);
 
 #endif

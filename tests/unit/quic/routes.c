@@ -127,18 +127,6 @@ static void relay_close(struct relay *relay, struct pair *pair) {
   world_endpoint_close(&world, relay->endpoint);
 }
 
-static bool echoed(void *context) {
-  struct pair *pair = context;
-  return pair->client.datagrams > 0 && pair->server.datagrams > 0;
-}
-
-static void exchange(struct pair *pair) {
-  pair->client.datagrams = pair->server.datagrams = 0;
-  side_say(&pair->client);
-  side_say(&pair->server);
-  world_run_until(&world, echoed, pair);
-}
-
 static void a_relay_forwards_a_connection_it_cannot_read(void **state UNUSED) {
   struct pair pair;
   struct relay relay;

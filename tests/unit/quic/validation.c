@@ -91,6 +91,38 @@ who_changes_its_address_while_it_introduces_itself_proves_it_after(void **state 
   pair_close(&pair);
 }
 
+static bool client_has_received(void *context) {
+  struct pair *pair = context;
+  return endpoint_counters(pair->client_endpoint).received_packets > pair->expected_packets;
+}
+
+/* Packets leave from a new address before the host is told of it. The server asks there; and when
+ * the client moves, that question has come and the answer is not sent yet. */
+static void a_question_that_came_before_a_move_is_answered(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  struct forwarder nat;
+  forwarder_open(&nat, &world, server_port(&pair));
+  pair_connect(&pair, nat.port);
+  exchange(&pair);
+  world_run_until(&world, client_is_confirmed, &pair);
+  pair.expected_port = present_port(&pair);
+  forwarder_rebind(&nat);
+  pair.expected_packets = endpoint_counters(pair.client_endpoint).received_packets;
+  say(&pair);
+  world_run_until(&world, client_has_received, &pair); /* and has had no turn to send since */
+  assert_true(server_has_moved(&pair));
+  assert_int_not_equal(proven_port(&pair), present_port(&pair));
+  assert_int_equal(quic_connection_readdress(pair.client.connection, false), 0);
+  /* The first questions were small, for want of trust: large ones follow. */
+  for (int i = 0; i < 2; i++) {
+    exchange(&pair);
+  }
+  assert_int_equal(proven_port(&pair), present_port(&pair)); /* not only when it asks again */
+  forwarder_close(&nat);
+  pair_close(&pair);
+}
+
 /* A server that has moved with its peer goes on trying the way it left, here for as long as that
  * does not answer; the peer may be back there at any time. */
 static void a_peer_that_returns_at_once_is_followed(void **state UNUSED) {
@@ -126,6 +158,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_address_is_believed_when_it_has_answered),
       cmocka_unit_test(who_changes_its_address_while_it_introduces_itself_proves_it_after),
+      cmocka_unit_test(a_question_that_came_before_a_move_is_answered),
       cmocka_unit_test(a_peer_that_returns_at_once_is_followed),
   };
   return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
