@@ -21,8 +21,10 @@ static const struct argp_option front_options[] = {
     {0},
 };
 
-const struct command *command_find(const struct command_program *program, int argc, char **argv,
-                                   int *words) {
+/* The command that argv[0..argc) begins with; *words is how many words its name takes. NULL if
+ * there is none. */
+static const struct command *find(const struct command_program *program, int argc, char **argv,
+                                  int *words) {
   *words = 0;
   if (argc < 1) {
     return NULL;
@@ -140,7 +142,7 @@ int command_run(const struct command_program *program, int argc, char **argv, vo
   int rest = argc - front.command_index;
   char **words = argv + front.command_index;
   int word_count;
-  const struct command *command = command_find(program, rest, words, &word_count);
+  const struct command *command = find(program, rest, words, &word_count);
   if (command == NULL) {
     return unknown_command(program, rest, words);
   }

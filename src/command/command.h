@@ -40,9 +40,4 @@ int command_run(const struct command_program *program, int argc, char **argv, vo
 /* The list of commands, as --help prints it. */
 void command_help(const struct command_program *program, FILE *stream);
 
-/* Finds the command that argv[0..argc) begins with; *words is how many words its name takes. NULL
- * if there is none. */
-const struct command *command_find(const struct command_program *program, int argc, char **argv,
-                                   int *words);
-
 #endif

@@ -10,8 +10,10 @@ const struct view_side *view_side(const struct view *view, int family) {
   return family == 4 ? &view->ipv4 : &view->ipv6;
 }
 
-bool view_is_behind_nat(const struct address *observed, const struct address *addresses,
-                        size_t count) {
+/* IP addresses alone are compared, since a NAT may keep the port; and what is private on both sides
+ * is no NAT: server and node share a LAN. */
+static bool is_behind_nat(const struct address *observed, const struct address *addresses,
+                          size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (ip_address_equal(&observed->ip, &addresses[i].ip)) {
       return false;
@@ -50,7 +52,7 @@ static void refresh(struct view *view, int family) {
       view_hear_elsewhere(view, NULL);
     }
   } else if (ip_address_is_set(&side->observed.ip)) {
-    side->behind_nat = view_is_behind_nat(&side->observed, view->addresses, view->address_count);
+    side->behind_nat = is_behind_nat(&side->observed, view->addresses, view->address_count);
   }
 }
 
@@ -85,6 +87,6 @@ bool view_observe(struct view *view, const struct address *observed) {
     view_hear_elsewhere(view, NULL);
   }
   side->observed = *observed;
-  side->behind_nat = view_is_behind_nat(observed, view->addresses, view->address_count);
+  side->behind_nat = is_behind_nat(observed, view->addresses, view->address_count);
   return !same_side(&before, side);
 }

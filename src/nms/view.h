@@ -35,12 +35,6 @@ struct view {
 /* family 4 or 6. */
 const struct view_side *view_side(const struct view *view, int family);
 
-/* Whether a node with these addresses of its own, seen from `observed`, is behind a NAT. IP
- * addresses alone are compared, since a NAT may keep the port; and what is private on both sides is
- * no NAT: server and node share a LAN. */
-bool view_is_behind_nat(const struct address *observed, const struct address *addresses,
-                        size_t count);
-
 /* What the node says another service saw of it over IPv4; NULL or another IP version: nothing. It
  * is the node's word alone, and no reason to direct anyone anew. */
 void view_hear_elsewhere(struct view *view, const struct address *elsewhere);

@@ -19,7 +19,6 @@ struct packet_path {
   unsigned open_handles;
   unsigned delivered; /* in this turn of the loop */
   struct join *join;
-  struct packet_path_counters counters;
   uint8_t packet[TUN_PACKET_MAX];
 };
 
@@ -30,7 +29,6 @@ static void reject(struct packet_path *path, struct span packet,
                    const struct ip_address *destination) {
   uint8_t reply[ICMP_PACKET_MAX];
   size_t size = icmp_unreachable(packet, destination, reply);
-  path->counters.rejected++;
   if (size > 0)
     packet_path_deliver(path, (struct span){.data = reply, .size = size});
 }
@@ -40,10 +38,8 @@ static void reject(struct packet_path *path, struct span packet,
 static unsigned send_segments(struct packet_path *path, const struct ip_address *destination,
                               struct span super, const struct tun_offload *offload) {
   struct segment_cut cut;
-  if (segment_begin(&cut, super, offload, TUN_PACKET_MAX)) {
-    path->counters.dropped++;
+  if (segment_begin(&cut, super, offload, TUN_PACKET_MAX))
     return 1;
-  }
   segment_leave_checksums(&cut);
   unsigned count = 0;
   uint8_t header[SEGMENT_HEAD_MAX];
@@ -51,7 +47,6 @@ static unsigned send_segments(struct packet_path *path, const struct ip_address 
   while (path->tun && segment_next(&cut, header, &head, &body)) {
     uint8_t *packet = path->packet + (body.data - path->packet) - head.size;
     memcpy(packet, header, head.size);
-    path->counters.forwarded++;
     path->config.outbound(destination, (struct span){packet, head.size + body.size},
                           path->config.context);
     count++;
@@ -62,10 +57,8 @@ static unsigned send_segments(struct packet_path *path, const struct ip_address 
 static unsigned take(struct packet_path *path, struct span data,
                      const struct tun_offload *offload) {
   struct ip_packet packet;
-  if (ip_packet_parse(data, &packet)) {
-    path->counters.dropped++;
+  if (ip_packet_parse(data, &packet))
     return 1;
-  }
   switch (packet_verdict(&path->config.scope, &packet)) {
   case PACKET_FORWARD:
     return send_segments(path, &packet.destination, data, offload);
@@ -73,7 +66,6 @@ static unsigned take(struct packet_path *path, struct span data,
     reject(path, data, &packet.destination);
     break;
   case PACKET_DROP:
-    path->counters.dropped++;
     break;
   }
   return 1;
@@ -86,8 +78,7 @@ static void read_some(struct packet_path *path) {
     int code = tun_read_super(path->tun, path->packet, sizeof path->packet, &size, &offload);
     if (code == ERROR_AGAIN)
       return;
-    if (code == ERROR_INVALID || code == ERROR_NO_MEMORY) {
-      path->counters.dropped++;
+    if (code == ERROR_INVALID || code == ERROR_NO_MEMORY) { /* lost, as on a wire */
       packets++;
     } else if (code) {
       uv_poll_stop(&path->poll);
@@ -134,9 +125,7 @@ static void turn_again(UNUSED uv_idle_t *idle) {
 static void emit(const struct span *spans, size_t count, const struct tun_offload *offload,
                  void *context) {
   struct packet_path *path = context;
-  if (!path->tun || tun_write_super(path->tun, spans, count, offload))
-    path->counters.undelivered++;
-  else
+  if (path->tun && !tun_write_super(path->tun, spans, count, offload))
     path->delivered++;
 }
 
@@ -203,19 +192,13 @@ void packet_path_close(struct packet_path *path) {
 }
 
 void packet_path_deliver(struct packet_path *path, struct span packet) {
-  if (!path->tun) {
-    path->counters.undelivered++;
-  } else {
-    join_add(path->join, packet);
-    if (join_pending(path->join))
-      uv_idle_start(&path->idle, turn_again);
-  }
+  if (!path->tun)
+    return;
+  join_add(path->join, packet);
+  if (join_pending(path->join))
+    uv_idle_start(&path->idle, turn_again);
 }
 
 const struct tun *packet_path_tun(const struct packet_path *path) {
   return path->tun;
-}
-
-void packet_path_counters(const struct packet_path *path, struct packet_path_counters *counters) {
-  *counters = path->counters;
 }

@@ -35,9 +35,4 @@ void packet_path_deliver(struct packet_path *path, struct span packet);
 
 const struct tun *packet_path_tun(const struct packet_path *path);
 
-struct packet_path_counters {
-  uint64_t forwarded, rejected, dropped, undelivered;
-};
-void packet_path_counters(const struct packet_path *path, struct packet_path_counters *counters);
-
 #endif

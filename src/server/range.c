@@ -12,8 +12,8 @@ enum {
   RANGE_IPV6_TRIES = 64,
 };
 
-const struct range_network *range_overlap(const struct ip_prefix *range,
-                                          const struct range_network *networks, size_t count) {
+static const struct range_network *
+first_overlap(const struct ip_prefix *range, const struct range_network *networks, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (networks[i].prefix.address.family == range->address.family &&
         ip_prefix_overlaps(range, &networks[i].prefix)) {
@@ -32,7 +32,7 @@ int range_choose_ipv4(const struct range_network *networks, size_t count, range_
         .address = {.family = 4, .bytes = {10, (uint8_t)((start + i) % RANGE_SECOND_BYTES)}},
         .length = RANGE_IPV4_CHOSEN,
     };
-    if (range_overlap(range, networks, count) == NULL) {
+    if (first_overlap(range, networks, count) == NULL) {
       return ERROR_NONE;
     }
   }
@@ -52,7 +52,7 @@ int range_choose_ipv6(const struct range_network *networks, size_t count, range_
     for (size_t i = 1; i <= 5; i++) {
       range->address.bytes[i] = (uint8_t)below(256);
     }
-    if (range_overlap(range, networks, count) == NULL) {
+    if (first_overlap(range, networks, count) == NULL) {
       return ERROR_NONE;
     }
   }
@@ -64,7 +64,7 @@ int range_choose_ipv6(const struct range_network *networks, size_t count, range_
 
 static int check_overlap(const struct ip_prefix *range, const char *option,
                          const struct range_network *networks, size_t count, struct error *error) {
-  const struct range_network *network = range_overlap(range, networks, count);
+  const struct range_network *network = first_overlap(range, networks, count);
   if (network == NULL) {
     return ERROR_NONE;
   }

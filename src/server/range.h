@@ -24,10 +24,6 @@ typedef uint32_t (*range_below)(uint32_t bound);
 int range_local_networks(struct range_network **networks, size_t *count,
                          struct error *error) MUST_CHECK;
 
-/* The first network that overlaps, or NULL. */
-const struct range_network *range_overlap(const struct ip_prefix *range,
-                                          const struct range_network *networks, size_t count);
-
 /* A /16 of 10.0.0.0/8 that overlaps none of `networks`; ERROR_EXISTS if there is none. */
 int range_choose_ipv4(const struct range_network *networks, size_t count, range_below below,
                       struct ip_prefix *range, struct error *error) MUST_CHECK;

@@ -104,14 +104,15 @@ enum join_kind join_packet_parse(struct span data, bool with_udp, struct join_pa
   }
 }
 
-struct span join_packet_addresses(const struct join_packet *packet) {
+/* Source and destination as they stand in its header. */
+static struct span addresses_of(const struct join_packet *packet) {
   return packet->ipv4 ? part(packet->data, IPV4_ADDRESSES, 8)
                       : part(packet->data, IPV6_ADDRESSES, 32);
 }
 
 uint64_t join_packet_pseudo_header(const struct join_packet *packet, size_t size) {
-  return checksum_pseudo_header(join_packet_addresses(packet),
-                                packet->udp ? IPPROTO_UDP : IPPROTO_TCP, (uint32_t)size);
+  return checksum_pseudo_header(addresses_of(packet), packet->udp ? IPPROTO_UDP : IPPROTO_TCP,
+                                (uint32_t)size);
 }
 
 bool join_packet_checksums_hold(const struct join_packet *packet) {

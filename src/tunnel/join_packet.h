@@ -34,9 +34,8 @@ enum join_kind join_packet_parse(struct span data, bool with_udp, struct join_pa
 /* Of JOIN_KIND_JOINABLE: whether the checksums of IP and of the transport are right, or the latter
  * was left out. */
 bool join_packet_checksums_hold(const struct join_packet *packet);
-/* Of one of a known flow: source and destination as they stand in its header. */
-struct span join_packet_addresses(const struct join_packet *packet);
-/* The sum of its pseudo-header with a transport of `size` bytes, header and payload. */
+/* Of one of a known flow: the sum of its pseudo-header with a transport of `size` bytes, header and
+ * payload. */
 uint64_t join_packet_pseudo_header(const struct join_packet *packet, size_t size);
 
 #endif

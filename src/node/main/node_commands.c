@@ -20,13 +20,14 @@ static json_t *address_text_json(const struct ip_address *ip) {
   return ip_address_is_set(ip) ? json_string(ip_address_text(ip, text)) : NULL;
 }
 
-json_t *node_commands_name(const struct node_name *name) {
+/* NULL without memory, as the next. */
+static json_t *name_json(const struct node_name *name) {
   return json_pack("{s:s, s:o*, s:o*}", "fqdn", name->fqdn, "ipv4", address_text_json(&name->ipv4),
                    "ipv6", address_text_json(&name->ipv6));
 }
 
-json_t *node_commands_ping(const struct node_ping *ping) {
-  json_t *data = node_commands_name(&ping->name);
+static json_t *ping_json(const struct node_ping *ping) {
+  json_t *data = name_json(&ping->name);
   char remote[ADDRESS_TEXT_SIZE];
   if (data == NULL ||
       json_object_set_new(
@@ -67,7 +68,7 @@ static void on_resolved(int code, const struct node_name *name, const struct err
   if (code != ERROR_NONE) {
     fail(pending->call, code, error);
   } else {
-    reply(pending->call, node_commands_name(name));
+    reply(pending->call, name_json(name));
   }
   free(pending);
 }
@@ -78,7 +79,7 @@ static void on_pinged(int code, const struct node_ping *ping, const struct error
   if (code != ERROR_NONE) {
     fail(pending->call, code, error);
   } else {
-    reply(pending->call, node_commands_ping(ping));
+    reply(pending->call, ping_json(ping));
   }
   free(pending);
 }

@@ -2,17 +2,11 @@
 #ifndef CYPHONIC_NODE_MAIN_NODE_COMMANDS_H
 #define CYPHONIC_NODE_MAIN_NODE_COMMANDS_H
 
-#include <jansson.h>
-
 #include "node/main/ipc_server.h"
 #include "node/main/watchers.h"
 #include "node/node.h"
 
 void node_commands_run(struct ipc_call *call, const struct ipc_request *request, struct node *node,
                        struct watchers *watchers);
-
-/* New references; NULL without memory. */
-json_t *node_commands_name(const struct node_name *name);
-json_t *node_commands_ping(const struct node_ping *ping);
 
 #endif
