@@ -6,31 +6,12 @@
 #include <utlist.h>
 
 #include "node/message.h"
-#include "node/readdress.h"
+#include "node/relay_internal.h"
 
 enum use_state { USE_WAITING, USE_READY, USE_OVER };
 
-/* One TRS. Lives while it has a connection, a dial or its timer; without uses it ends itself. */
-struct station {
-  struct relays *relays; /* NULL: the owner is gone */
-  char name[FQDN_SIZE];
-  struct service_addresses addresses;
-  struct dial *dial;
-  struct quic_connection *connection;
-  struct ip_address source; /* from which its packets leave, since the network last changed */
-  struct address observed;  /* as which it sees us; family 0: not known */
-  struct control *control;
-  struct relay_use *uses;
-  uv_timer_t timer; /* runs while nobody uses it */
-  bool relayed;     /* a pair has used it */
-  unsigned asked;   /* questions of speak that await their answer */
-  bool ending;      /* out of the table; what is left of it comes back and frees it */
-  unsigned open;    /* parts that still come back: the timer, a dial, a connection */
-  struct station *next, *previous;
-};
-
 struct relay_use {
-  struct station *station; /* NULL: the relays are closed */
+  struct relay_station *station; /* NULL: the relays are closed */
   const struct relay_handler *handler;
   void *context;
   enum use_state state;
@@ -46,17 +27,11 @@ struct relay_use {
   uint8_t grant[];
 };
 
-struct relays {
-  struct relays_config config;
-  struct station *stations;
-};
-
-static int connect_to(struct station *station, struct error *error);
-static void speak(struct station *station);
+static int connect_to(struct relay_station *station, struct error *error);
 
 /* --- the end of a station --- */
 
-static void let_go(struct station *station) {
+static void let_go(struct relay_station *station) {
   if (--station->open == 0)
     free(station);
 }
@@ -69,7 +44,7 @@ static void dial_ended(void *context) {
   let_go(context);
 }
 
-static void station_end(struct station *station) {
+static void station_end(struct relay_station *station) {
   if (station->ending)
     return;
   station->ending = true;
@@ -87,7 +62,7 @@ static void unused_for_long(uv_timer_t *timer) {
 }
 
 /* A connection that only ever was measured is closed at once. */
-static void rest_if_unused(struct station *station) {
+static void rest_if_unused(struct relay_station *station) {
   if (station->uses || station->ending)
     return;
   if (!station->relayed)
@@ -115,7 +90,7 @@ static void use_over(struct relay_use *use, const struct error *error) {
 }
 
 /* Tells those that are due. A callback may release others, or ask for new ones. */
-static void tell_due(struct station *station, const struct error *error) {
+static void tell_due(struct relay_station *station, const struct error *error) {
   struct relay_use *use;
   do {
     DL_FOREACH2(station->uses, use, next) {
@@ -137,7 +112,7 @@ static void answered(UNUSED struct control *control, int code, const control_mes
     free(use);
     return;
   }
-  struct station *station = use->station;
+  struct relay_station *station = use->station;
   if (!station || station->ending || !station->connection)
     return; /* the end of the connection tells more */
   struct error fault = {0};
@@ -184,7 +159,7 @@ static int use_send(struct relay_use *use, struct error *error) {
 
 /* --- the connection --- */
 
-static void send_all(struct station *station) {
+static void send_all(struct relay_station *station) {
   struct error fault = {0};
   struct relay_use *use;
   DL_FOREACH2(station->uses, use, next) {
@@ -194,7 +169,7 @@ static void send_all(struct station *station) {
   tell_due(station, &fault);
 }
 
-static void tell_restarted(const struct station *station) {
+void relay_station_tell_restarted(const struct relay_station *station) {
   const struct relays_config *config = &station->relays->config;
   if (config->restarted)
     config->restarted(config->context);
@@ -202,7 +177,7 @@ static void tell_restarted(const struct station *station) {
 
 static void on_closed(UNUSED struct quic_connection *connection, const struct quic_close *close,
                       void *context) {
-  struct station *station = context;
+  struct relay_station *station = context;
   station->connection = NULL;
   struct control *control = station->control;
   station->control = NULL;
@@ -216,7 +191,7 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
   error_set(&error, close->code == ERROR_NONE ? ERROR_CLOSED : close->code, "the relay %s: %s",
             station->name, close->message);
   if (close->reset)
-    tell_restarted(station);
+    relay_station_tell_restarted(station);
   log_info(station->relays->config.log, "relay-lost", "relay=%s error=\"%s\"", station->name,
            close->message);
   /* A TRS that was restarted answers the first request over the old connection by a reset. */
@@ -242,7 +217,7 @@ static const struct quic_handler connection_handler = {.closed = on_closed};
 
 static void dialled(int code, struct quic_connection *connection, const struct error *error,
                     void *context) {
-  struct station *station = context;
+  struct relay_station *station = context;
   station->dial = NULL;
   if (code) {
     struct error fault = *error;
@@ -266,10 +241,10 @@ static void dialled(int code, struct quic_connection *connection, const struct e
   }
   send_all(station);
   if (station->control && station->relayed)
-    speak(station);
+    relay_station_speak(station);
 }
 
-static int connect_to(struct station *station, struct error *error) {
+static int connect_to(struct relay_station *station, struct error *error) {
   const struct relays_config *config = &station->relays->config;
   struct dial_target target = {
       .loop = config->loop,
@@ -292,9 +267,9 @@ static int connect_to(struct station *station, struct error *error) {
 
 /* --- the table --- */
 
-static int station_find_or_add(struct relays *relays, const char *name, struct station **out,
+static int station_find_or_add(struct relays *relays, const char *name, struct relay_station **out,
                                struct error *error) {
-  struct station *station;
+  struct relay_station *station;
   unsigned count = 0;
   DL_FOREACH2(relays->stations, station, next) {
     if (strcmp(station->name, name) == 0) {
@@ -322,7 +297,7 @@ static int station_find_or_add(struct relays *relays, const char *name, struct s
 static int use_begin(struct relays *relays, const char *name,
                      const struct service_addresses *addresses, struct relay_use *use,
                      struct error *error) {
-  struct station *station = NULL;
+  struct relay_station *station = NULL;
   int code = station_find_or_add(relays, name, &station, error);
   if (code)
     return code;
@@ -362,7 +337,7 @@ struct relays *relays_new(const struct relays_config *config) {
 void relays_close(struct relays *relays) {
   if (!relays)
     return;
-  struct station *station, *next;
+  struct relay_station *station, *next;
   DL_FOREACH_SAFE2(relays->stations, station, next, next) {
     struct relay_use *use, *following;
     DL_FOREACH_SAFE2(station->uses, use, following, next) {
@@ -415,7 +390,7 @@ int relays_measure(struct relays *relays, const char *name,
 void relay_use_release(struct relay_use *use) {
   if (!use)
     return;
-  struct station *station = use->station;
+  struct relay_station *station = use->station;
   if (station) {
     DL_DELETE2(station->uses, use, previous, next);
     use->station = NULL;
@@ -424,67 +399,14 @@ void relay_use_release(struct relay_use *use) {
   use_free(use);
 }
 
-static void seen(UNUSED struct control *control, int code, const control_message *reply,
-                 UNUSED const struct error *error, void *context) {
-  struct station *station = context;
-  struct address observed;
-  station->asked--;
-  if (code || reply->body_case != CYPHONIC__MESSAGE__BODY_OBSERVATION_RESPONSE ||
-      message_endpoint(reply->observation_response->observed, &observed))
-    return;
-  bool other =
-      ip_address_is_set(&station->observed.ip) && !address_equal(&station->observed, &observed);
-  station->observed = observed;
-  if (other && station->relays)
-    tell_restarted(station);
-}
-
-/* Something that the TRS must answer: by a reset, if it has forgotten us. */
-static void speak(struct station *station) {
-  Cyphonic__ObservationRequest request = CYPHONIC__OBSERVATION_REQUEST__INIT;
-  control_message message = CYPHONIC__MESSAGE__INIT;
-  message.body_case = CYPHONIC__MESSAGE__BODY_OBSERVATION_REQUEST;
-  message.observation_request = &request;
-  struct error error = {0};
-  if (!control_request(station->control, &message, RELAY_ANSWER_TIMEOUT, seen, station, &error))
-    station->asked++;
-  else
-    log_debug(station->relays->config.log, "relay-not-told", "relay=%s error=\"%s\"", station->name,
-              error.message);
-}
-
 void relay_use_check(struct relay_use *use) {
   /* All pairs may ask at once; one answer does for all. */
   if (use->station && use->station->control && use->station->asked == 0)
-    speak(use->station);
-}
-
-static bool can_go_on(const struct station *station, const struct host_addresses *addresses) {
-  struct address remote = quic_connection_remote(station->connection);
-  return host_addresses_have_family(addresses, remote.ip.family);
-}
-
-void relays_network_settled(struct relays *relays, const struct host_addresses *addresses) {
-  struct station *station;
-  DL_FOREACH2(relays->stations, station, next) {
-    if (station->control && addresses->count > 0 && !can_go_on(station, addresses))
-      quic_connection_close(station->connection, 0, "the address is gone");
-  }
-}
-
-void relays_network_changed(struct relays *relays, const struct host_addresses *addresses) {
-  struct station *station;
-  DL_FOREACH2(relays->stations, station, next) {
-    if (!station->control || !can_go_on(station, addresses))
-      continue;
-    /* At once, since what it relays goes where it goes. */
-    (void)readdress_client(station->connection, &station->source, addresses, false);
-    speak(station); /* so that it sees where we are now */
-  }
+    relay_station_speak(use->station);
 }
 
 bool relays_have(const struct relays *relays, const char *name) {
-  struct station *station;
+  struct relay_station *station;
   DL_FOREACH2(relays->stations, station, next) {
     if (station->relayed && strcmp(station->name, name) == 0)
       return true;
