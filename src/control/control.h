@@ -11,6 +11,7 @@ enum {
   CONTROL_MESSAGE_MAX = 32768, /* bytes of one message; more is refused before memory is taken */
   /* Requests under way at once each way; more is ERROR_LIMIT, or refused with Error UNAVAILABLE. */
   CONTROL_EXCHANGES_MAX = 64,
+  CONTROL_WAITING_MAX = 1024, /* requests that wait for their turn */
   /* Milliseconds a peer has to send a request that it began, so that none holds memory for good. */
   CONTROL_RECEIVE_TIMEOUT = 10000,
 };
@@ -60,6 +61,11 @@ typedef void (*control_reply_callback)(struct control *control, int code,
 int control_request(struct control *control, const control_message *message,
                     uint64_t timeout_milliseconds, control_reply_callback callback, void *context,
                     struct error *error) MUST_CHECK;
+/* The same, but while too many are under way it waits until they are answered, in the time that it
+ * is given: ERROR_TIMEOUT if it is not sent by then, ERROR_LIMIT only if too many wait. */
+int control_request_in_turn(struct control *control, const control_message *message,
+                            uint64_t timeout_milliseconds, control_reply_callback callback,
+                            void *context, struct error *error) MUST_CHECK;
 
 /* Each ends the exchange, which must be done exactly once; the pointer is dead then. A reply that
  * is too large becomes an Error UNAVAILABLE. The connection that carries it may be gone by then:

@@ -72,8 +72,8 @@ static bool repeat(struct confirmation *confirmation, const struct control *gone
   confirmation->repeated = true;
   int code = message == NULL
                  ? ERROR_NO_MEMORY
-                 : control_request(receiver->control, message, CONFIRMATION_MILLISECONDS, confirmed,
-                                   confirmation, &error);
+                 : control_request_in_turn(receiver->control, message, CONFIRMATION_MILLISECONDS,
+                                           confirmed, confirmation, &error);
   cyphonic__message__free_unpacked(message, NULL);
   return code == 0;
 }
@@ -117,8 +117,8 @@ static int send_route(struct nms_service *nms, const struct pair *pair,
                                         .size = size};
   snprintf(confirmation->receiver, sizeof(confirmation->receiver), "%s", receiver->fqdn);
   cyphonic__message__pack(message, confirmation->message);
-  int code = control_request(receiver->control, message, CONFIRMATION_MILLISECONDS, confirmed,
-                             confirmation, error);
+  int code = control_request_in_turn(receiver->control, message, CONFIRMATION_MILLISECONDS,
+                                     confirmed, confirmation, error);
   if (code != 0) {
     free(confirmation);
   }

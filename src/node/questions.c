@@ -82,7 +82,7 @@ static int ask(struct control *control, struct question *question, const control
                struct error *error) {
   uint64_t now = uv_now(question->questions->loop);
   uint64_t left = question->deadline > now ? question->deadline - now : 1;
-  return control_request(control, message, left, answered, question, error);
+  return control_request_in_turn(control, message, left, answered, question, error);
 }
 
 int questions_ask(struct questions *questions, struct control *control,

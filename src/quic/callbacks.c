@@ -151,6 +151,16 @@ static int stream_closed(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
   return 0;
 }
 
+static int streams_extended(ngtcp2_conn *conn UNUSED, uint64_t max UNUSED, void *user_data) {
+  struct quic_connection *connection = user_data;
+  if (connection->stream_refused && connection->state == CONNECTION_ESTABLISHED &&
+      connection->stream_handler.room != NULL) {
+    connection->stream_refused = false;
+    connection->stream_handler.room(connection, connection->stream_context);
+  }
+  return 0;
+}
+
 /* The peer broke off the direction towards us: a request or response that will never be whole, so
  * the other direction is of no use either. */
 static int stream_reset(ngtcp2_conn *conn UNUSED, int64_t stream_id UNUSED,
@@ -238,9 +248,10 @@ static int update_keys(ngtcp2_conn *conn, uint8_t *rx_secret, uint8_t *tx_secret
   .dcid_status = peer_connection_id_status, .handshake_completed = handshake_completed,            \
   .stream_open = stream_opened, .recv_stream_data = stream_data,                                   \
   .acked_stream_data_offset = stream_data_acknowledged, .stream_close = stream_closed,             \
-  .stream_reset = stream_reset, .recv_datagram = datagram_received,                                \
-  .lost_datagram = datagram_lost, .ack_datagram = datagram_acknowledged,                           \
-  .recv_stateless_reset = stateless_reset_received, .path_validation = path_validated
+  .stream_reset = stream_reset, .extend_max_local_streams_bidi = streams_extended,                 \
+  .recv_datagram = datagram_received, .lost_datagram = datagram_lost,                              \
+  .ack_datagram = datagram_acknowledged, .recv_stateless_reset = stateless_reset_received,         \
+  .path_validation = path_validated
 
 const ngtcp2_callbacks connection_client_callbacks = {
     COMMON_CALLBACKS,

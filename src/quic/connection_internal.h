@@ -56,6 +56,7 @@ struct quic_connection {
   void *datagram_context;
 
   struct quic_stream *streams; /* all, doubly linked */
+  bool stream_refused;         /* the peer allowed no more when one was to be opened */
   bool datagram_waiting;       /* the owner was told ERROR_AGAIN */
   bool answer_awaited;         /* the owner wants to be told of it */
   uint64_t next_datagram_id, received_datagrams;

@@ -65,6 +65,8 @@ struct quic_stream_handler {
   /* The last word on this stream; `reset` if either side broke it off. Also comes, for every open
    * stream, before the connection's `closed`. */
   void (*closed)(struct quic_stream *stream, bool reset, void *context);
+  /* After quic_stream_open's ERROR_AGAIN: the peer allows more streams. May be NULL. */
+  void (*room)(struct quic_connection *connection, void *context);
 };
 
 struct quic_datagram_handler {

@@ -69,7 +69,8 @@ int quic_stream_open(struct quic_connection *connection, struct quic_stream **ou
       stream->next->previous = NULL;
     }
     free(stream);
-    return status == NGTCP2_ERR_STREAM_ID_BLOCKED ? ERROR_AGAIN : ERROR_NO_MEMORY;
+    connection->stream_refused = status == NGTCP2_ERR_STREAM_ID_BLOCKED;
+    return connection->stream_refused ? ERROR_AGAIN : ERROR_NO_MEMORY;
   }
   *out = stream;
   return 0;

@@ -110,6 +110,106 @@ static void a_message_beyond_the_bound_is_not_sent(void **state) {
   assert_int_equal(outcome.refusal, CYPHONIC__ERROR__CODE__UNAVAILABLE);
 }
 
+/* --- requests that wait for their turn --- */
+
+enum { CROWD = CONTROL_EXCHANGES_MAX + 10 };
+
+/* As many as may be at once, of which none is answered, and ten that wait. */
+static void crowd(struct world *world, struct outcome outcomes[CROWD]) {
+  world->answerer.conduct = KEEP;
+  for (size_t i = 0; i < CROWD; i++) {
+    ask_in_turn(world, PATIENCE, &outcomes[i]);
+  }
+  fake_quic_run(&world->quic);
+  assert_int_equal(world->answerer.requests, CONTROL_EXCHANGES_MAX);
+}
+
+static void answer_first(struct world *world, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    reply_ping(world->answerer.kept[i]);
+  }
+  world->answerer.kept_count -= count;
+  memmove(world->answerer.kept, world->answerer.kept + count,
+          world->answerer.kept_count * sizeof(world->answerer.kept[0]));
+  fake_quic_run(&world->quic);
+}
+
+static void who_waits_is_sent_in_turn_as_others_are_answered(void **state) {
+  struct world *world = *state;
+  struct outcome outcomes[CROWD] = {0};
+  crowd(world, outcomes);
+  answer_first(world, 3);
+  assert_int_equal(world->answerer.requests, CONTROL_EXCHANGES_MAX + 3);
+  answer_first(world, CONTROL_EXCHANGES_MAX);
+  assert_int_equal(world->answerer.requests, CROWD);
+  answer_first(world, CROWD - CONTROL_EXCHANGES_MAX - 3);
+  for (size_t i = 0; i < CROWD; i++) {
+    assert_int_equal(outcomes[i].calls, 1);
+    assert_int_equal(outcomes[i].code, 0);
+    assert_int_equal(outcomes[i].order, i + 1);
+  }
+}
+
+static void the_end_of_the_control_tells_who_waits(void **state) {
+  struct world *world = *state;
+  struct outcome outcomes[CROWD] = {0};
+  crowd(world, outcomes);
+  control_free(world->asker.control);
+  world->asker.control = NULL;
+  for (size_t i = 0; i < CROWD; i++) {
+    assert_int_equal(outcomes[i].calls, 1);
+    assert_int_equal(outcomes[i].code, ERROR_CLOSED);
+  }
+}
+
+static void who_waits_too_long_is_told(void **state) {
+  struct world *world = *state;
+  struct outcome outcomes[CROWD] = {0}, late = {0};
+  crowd(world, outcomes);
+  ask_in_turn(world, SOON, &late);
+  fake_quic_run_until(&world->quic, &late.done);
+  assert_int_equal(late.code, ERROR_TIMEOUT);
+  assert_non_null(strstr(late.error.message, "never its turn"));
+  answer_first(world, CONTROL_EXCHANGES_MAX);
+  assert_int_equal(world->answerer.requests, CROWD);
+  answer_first(world, CROWD - CONTROL_EXCHANGES_MAX);
+}
+
+static void more_than_1024_that_wait_are_a_limit(void **state) {
+  struct world *world = *state;
+  static struct outcome outcomes[CONTROL_EXCHANGES_MAX + CONTROL_WAITING_MAX];
+  for (size_t i = 0; i < CONTROL_EXCHANGES_MAX + CONTROL_WAITING_MAX; i++) {
+    ask_in_turn(world, PATIENCE, &outcomes[i]);
+  }
+  control_message message = ping_request();
+  struct error error = {0};
+  assert_int_equal(
+      control_request_in_turn(world->asker.control, &message, PATIENCE, on_reply, NULL, &error),
+      ERROR_LIMIT);
+  assert_non_null(strstr(error.message, "1024 requests wait"));
+  fake_quic_run(&world->quic);
+  assert_int_equal(outcomes[CONTROL_EXCHANGES_MAX + CONTROL_WAITING_MAX - 1].code, 0);
+  assert_int_equal(world->answerer.requests, CONTROL_EXCHANGES_MAX + CONTROL_WAITING_MAX);
+}
+
+static void who_waits_is_sent_when_the_peer_allows_more_streams(void **state) {
+  struct world *world = *state;
+  struct outcome first = {0}, second = {0};
+  fake_quic_limit_streams(world->quic.a, 0);
+  ask_in_turn(world, PATIENCE, &first);
+  ask_in_turn(world, PATIENCE, &second);
+  fake_quic_run(&world->quic);
+  assert_int_equal(world->answerer.requests, 0);
+  fake_quic_limit_streams(world->quic.a, 1);
+  fake_quic_run(&world->quic);
+  assert_int_equal(first.calls, 1);
+  assert_int_equal(second.calls, 0); /* its stream was not closed yet when the answer came */
+  fake_quic_limit_streams(world->quic.a, 1);
+  fake_quic_run(&world->quic);
+  assert_int_equal(second.calls, 1);
+  assert_int_equal(second.code, 0);
+}
+
 /* --- a peer that breaks the rules --- */
 
 /* What comes back on the asker's raw streams. */
@@ -274,6 +374,13 @@ int main(void) {
                                       setup, teardown),
       cmocka_unit_test_setup_teardown(the_peers_stream_limit_is_a_limit, setup, teardown),
       cmocka_unit_test_setup_teardown(a_message_beyond_the_bound_is_not_sent, setup, teardown),
+      cmocka_unit_test_setup_teardown(who_waits_is_sent_in_turn_as_others_are_answered, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(the_end_of_the_control_tells_who_waits, setup, teardown),
+      cmocka_unit_test_setup_teardown(who_waits_too_long_is_told, setup, teardown),
+      cmocka_unit_test_setup_teardown(more_than_1024_that_wait_are_a_limit, setup, teardown),
+      cmocka_unit_test_setup_teardown(who_waits_is_sent_when_the_peer_allows_more_streams, setup,
+                                      teardown),
       cmocka_unit_test_setup_teardown(a_request_that_does_not_decode_is_malformed, setup, teardown),
       cmocka_unit_test_setup_teardown(bytes_behind_a_request_are_malformed, setup, teardown),
       cmocka_unit_test_setup_teardown(bytes_that_follow_a_request_later_break_it_off, setup,

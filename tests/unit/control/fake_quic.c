@@ -42,7 +42,7 @@ struct quic_connection {
   size_t split, stream_limit;
   size_t room, budget;
   uint64_t silence;
-  bool settled, blocked, ended, answer_awaited;
+  bool settled, blocked, ended, answer_awaited, stream_refused;
 };
 
 static struct quic_connection *connection_new(struct fake_quic *fake, uint64_t first_id) {
@@ -259,6 +259,11 @@ void fake_quic_split(struct fake_quic *fake, size_t size) {
 
 void fake_quic_limit_streams(struct quic_connection *connection, size_t limit) {
   connection->stream_limit = limit;
+  bool room = connection->stream_refused && fake_quic_streams(connection) < limit;
+  if (room && connection->stream_handler.room != NULL) {
+    connection->stream_refused = false;
+    connection->stream_handler.room(connection, connection->stream_context);
+  }
 }
 
 size_t fake_quic_streams(const struct quic_connection *connection) {
@@ -344,7 +349,8 @@ int quic_stream_open(struct quic_connection *connection, struct quic_stream **st
   if (connection->ended) {
     return ERROR_CLOSED;
   }
-  if (fake_quic_streams(connection) >= connection->stream_limit) {
+  connection->stream_refused = fake_quic_streams(connection) >= connection->stream_limit;
+  if (connection->stream_refused) {
     return ERROR_AGAIN;
   }
   *stream = stream_new(connection, connection->next_own);

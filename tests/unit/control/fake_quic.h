@@ -25,7 +25,8 @@ void fake_quic_disconnect(struct fake_quic *fake);
 
 /* Bytes of a stream arrive in pieces of at most this size; 0: as they were sent. */
 void fake_quic_split(struct fake_quic *fake, size_t size);
-/* As the connection's quic_stream_open would when the peer's limit is reached. */
+/* As the connection's quic_stream_open would when the peer's limit is reached, or was and no longer
+ * is. */
 void fake_quic_limit_streams(struct quic_connection *connection, size_t limit);
 /* Streams that are open on this side. */
 size_t fake_quic_streams(const struct quic_connection *connection);

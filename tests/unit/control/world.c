@@ -48,10 +48,13 @@ static void on_request(struct control *control, struct control_exchange *exchang
 
 static const struct control_handler handler = {.request = on_request};
 
+static size_t ended;
+
 void on_reply(struct control *control, int code, const control_message *reply,
               const struct error *error, void *context) {
   struct outcome *outcome = context;
   outcome->calls++;
+  outcome->order = ++ended;
   outcome->done = true;
   outcome->code = code;
   outcome->error = *error;
@@ -76,7 +79,15 @@ void ask(struct world *world, uint64_t timeout, struct outcome *outcome) {
   assert_int_equal(outcome->calls, 0);
 }
 
+void ask_in_turn(struct world *world, uint64_t timeout, struct outcome *outcome) {
+  control_message message = ping_request();
+  assert_int_equal(
+      control_request_in_turn(world->asker.control, &message, timeout, on_reply, outcome, NULL), 0);
+  assert_int_equal(outcome->calls, 0);
+}
+
 int setup(void **state) {
+  ended = 0;
   struct world *world = calloc(1, sizeof(*world));
   fake_quic_init(&world->quic);
   world->asker.control = control_new(world->quic.a, &handler, &world->asker);

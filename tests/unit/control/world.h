@@ -27,6 +27,7 @@ struct world {
 struct outcome {
   bool done;
   size_t calls;
+  size_t order; /* among those that ended, the first is 1 */
   int code;
   Cyphonic__Message__BodyCase body_case;
   Cyphonic__Error__Code refusal;
@@ -43,6 +44,7 @@ void on_reply(struct control *control, int code, const control_message *reply,
               const struct error *error, void *context);
 /* The asker sends a ping request, with a timeout in milliseconds. */
 void ask(struct world *world, uint64_t timeout, struct outcome *outcome);
+void ask_in_turn(struct world *world, uint64_t timeout, struct outcome *outcome);
 
 /* For cmocka: *state is a struct world. */
 int setup(void **state);

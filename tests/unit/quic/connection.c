@@ -195,6 +195,28 @@ static void a_stream_that_is_reset_ends_on_both_sides(void **state UNUSED) {
   pair_close(&pair);
 }
 
+static bool client_may_open_streams(void *context) {
+  return ((struct pair *)context)->client.stream_room > 0;
+}
+
+static void who_was_refused_a_stream_is_told_when_there_may_be_one(void **state UNUSED) {
+  struct pair pair;
+  pair_open(&pair);
+  pair_connect(&pair, server_port(&pair));
+  struct quic_connection *client = pair.client.connection;
+  struct quic_stream *stream = NULL, *last;
+  int code;
+  while ((code = quic_stream_open(client, &last)) == 0) {
+    stream = last;
+  }
+  assert_int_equal(code, ERROR_AGAIN);
+  assert_int_equal(quic_stream_send(stream, (struct span){(const uint8_t *)"whole", 5}, true), 0);
+  world_run_until(&world, client_may_open_streams, &pair);
+  assert_int_equal(pair.client.stream_room, 1);
+  assert_int_equal(quic_stream_open(client, &stream), 0);
+  pair_close(&pair);
+}
+
 static void closing_tells_the_peer_why(void **state UNUSED) {
   struct pair pair;
   pair_open(&pair);
@@ -390,6 +412,7 @@ int main(void) {
       cmocka_unit_test(a_path_that_narrows_is_noticed_although_only_large_datagrams_wait),
       cmocka_unit_test(a_stream_carries_more_than_its_window_both_ways),
       cmocka_unit_test(a_stream_that_is_reset_ends_on_both_sides),
+      cmocka_unit_test(who_was_refused_a_stream_is_told_when_there_may_be_one),
       cmocka_unit_test(closing_tells_the_peer_why),
       cmocka_unit_test(an_idle_connection_ends_and_a_keep_alive_keeps_it),
       cmocka_unit_test(a_server_that_does_not_answer_is_given_up),

@@ -102,8 +102,14 @@ static void side_stream_closed(struct quic_stream *stream UNUSED, bool reset, vo
   side->stream_reset = side->stream_reset || reset;
 }
 
-static const struct quic_stream_handler stream_handler = {side_opened, side_received,
-                                                          side_stream_closed};
+static void side_has_room(struct quic_connection *connection UNUSED, void *context) {
+  ((struct side *)context)->stream_room++;
+}
+
+static const struct quic_stream_handler stream_handler = {.opened = side_opened,
+                                                          .received = side_received,
+                                                          .closed = side_stream_closed,
+                                                          .room = side_has_room};
 
 void accepted(struct quic_connection *connection, void *context) {
   struct side *side = context;

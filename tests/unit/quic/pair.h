@@ -18,7 +18,7 @@ struct side {
   size_t stream_bytes;
   uint32_t stream_sum;
   bool stream_fin, stream_reset;
-  unsigned streams_closed;
+  unsigned streams_closed, stream_room;
   unsigned remote_changes;
   bool writable;
   bool pours;     /* whenever it may send, it sends datagrams as large as can be */
