@@ -373,6 +373,11 @@ void link_probe(struct link *link) {
     link->probed = clock_now();
 }
 
+void link_await_anew(struct link *link) {
+  if (link->probed != 0)
+    link->probed = clock_now();
+}
+
 static void announced(UNUSED struct control *control, UNUSED int code,
                       UNUSED const control_message *reply, UNUSED const struct error *error,
                       UNUSED void *context) {

@@ -108,6 +108,8 @@ int link_ping(struct link *link, control_reply_callback callback, void *context,
               struct error *error) MUST_CHECK;
 /* Says something that the peer must answer. */
 void link_probe(struct link *link);
+/* Packets go another way from now on: what link_probe asked is awaited anew. */
+void link_await_anew(struct link *link);
 /* Says something, so that the peer notices where we are. Only after link_authorise. */
 int link_announce(struct link *link, struct error *error) MUST_CHECK;
 /* Nanoseconds for which nothing came although an answer was due, as quic_connection_silence, the

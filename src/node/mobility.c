@@ -125,6 +125,7 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
   if (!moved)
     return;
   mobility->stayed = false;
+  link_await_anew(peer->link);
   struct move move = {.kind = MOVE_OWN_ADDRESS, .pending = true, .from.ip = mobility->before};
   move_begin(peer, &move);
   speak(peer);

@@ -128,6 +128,7 @@ static bool fall_to_relay(struct peer *peer) {
     path_plan_moved(plan, false, peer_now(peer));
     return false;
   }
+  link_await_anew(peer->link);
   log_info(peer->environment->link->log, "path-silent", "path=%s", name ? "relay" : "direct");
   if (name)
     set_reason(peer, "the relay %.100s fell silent", name);

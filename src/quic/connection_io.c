@@ -291,7 +291,9 @@ bool connection_write_due(struct quic_connection *connection, uint64_t now) {
 }
 
 bool connection_flush(struct quic_connection *connection, uint64_t now) {
-  if (connection->expired && !connection_write_due(connection, now)) {
+  /* What streams carry is little, and datagrams leave no room where there is little of it. */
+  if ((connection->expired || next_unsent_stream(connection) != NULL) &&
+      !connection_write_due(connection, now)) {
     return false;
   }
   if (connection->datagram_waiting && connection->state == CONNECTION_ESTABLISHED) {

@@ -3,6 +3,11 @@
 #include "net/source.h"
 #include "quic/connection_internal.h"
 
+/* That of a move made in this turn of the loop, of which current_route does not know yet. */
+static uint16_t present_route(const struct quic_connection *connection) {
+  return route_number(ngtcp2_conn_get_path(connection->conn));
+}
+
 static int begin_move(struct quic_connection *connection, const struct address *remote,
                       bool immediately) {
   if (connection->in_library) {
@@ -12,8 +17,9 @@ static int begin_move(struct quic_connection *connection, const struct address *
   if (now > connection->time) {
     connection->time = now;
   }
+  struct route_table before = connection->routes;
   struct route *route =
-      route_table_move(&connection->routes, remote, connection->current_route, connection->time);
+      route_table_move(&connection->routes, remote, present_route(connection), connection->time);
   if (route == NULL) { /* it is there already */
     return ERROR_EXISTS;
   }
@@ -25,7 +31,7 @@ static int begin_move(struct quic_connection *connection, const struct address *
           ? ngtcp2_conn_initiate_immediate_migration(connection->conn, &path.path, connection->time)
           : ngtcp2_conn_initiate_migration(connection->conn, &path.path, connection->time);
   if (status != 0) {
-    route->number = 0;
+    connection->routes = before;
     return ERROR_AGAIN;
   }
   if (immediately) {
@@ -102,7 +108,7 @@ int quic_connection_readdress(struct quic_connection *connection, bool hold) {
     route_table_forget_local(routes);
     return 0;
   }
-  struct route *present = route_table_by_number(routes, connection->current_route);
+  struct route *present = route_table_by_number(routes, present_route(connection));
   if (present == NULL || (hold && connection->moving != 0 && connection->held == 0)) {
     return ERROR_AGAIN;
   }

@@ -182,6 +182,42 @@ static void before_the_handshake_is_over_nothing_moves(void **state UNUSED) {
   pair_close(&pair);
 }
 
+/* --- moves that follow each other at once --- */
+
+static void who_goes_there_already_does_not_go_again(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_settle(&scene);
+  struct address direct = loopback(server_port(pair));
+  assert_int_equal(quic_connection_migrate(pair->client.connection, &direct, true), 0);
+  for (int i = 0; i < 10; i++) {
+    assert_int_equal(quic_connection_migrate(pair->client.connection, &direct, true), ERROR_EXISTS);
+  }
+  exchange(pair);
+  world_run_until(&world, client_has_moved, pair);
+  assert_true(pair->client.last_move);
+  assert_int_equal(quic_connection_remote(pair->client.connection).port, direct.port);
+  scene_close(&scene);
+}
+
+/* Each takes a Connection ID of the peer's, of which there are a few. */
+static void when_no_more_moves_can_be_made_the_last_one_holds(void **state UNUSED) {
+  struct scene scene;
+  struct pair *pair = &scene.pair;
+  scene_settle(&scene);
+  const struct address ways[] = {loopback(server_port(pair)), loopback(scene.forwarder.port)};
+  int code = 0, moves = 0;
+  while ((code = quic_connection_migrate(pair->client.connection, &ways[moves % 2], true)) == 0) {
+    moves++;
+  }
+  assert_int_equal(code, ERROR_AGAIN);
+  assert_true(moves >= 2);
+  exchange(pair);
+  assert_int_equal(quic_connection_remote(pair->client.connection).port,
+                   ways[(moves - 1) % 2].port);
+  scene_close(&scene);
+}
+
 /* --- the server's --- */
 
 static void a_client_follows_a_server_that_speaks_from_another_address(void **state UNUSED) {
@@ -295,6 +331,8 @@ int main(void) {
       cmocka_unit_test(a_trial_gives_way_to_a_move),
       cmocka_unit_test(a_trial_gives_way_to_another_way_to_the_peer),
       cmocka_unit_test(before_the_handshake_is_over_nothing_moves),
+      cmocka_unit_test(who_goes_there_already_does_not_go_again),
+      cmocka_unit_test(when_no_more_moves_can_be_made_the_last_one_holds),
       cmocka_unit_test(a_client_follows_a_server_that_speaks_from_another_address),
       cmocka_unit_test(what_is_repeated_or_forged_from_elsewhere_says_nothing),
       cmocka_unit_test(a_way_from_which_the_peer_was_only_copied_is_not_taken),
