@@ -158,6 +158,9 @@ static int request(struct control *control, const control_message *message, uint
   exchange->context = context;
   code = 0;
   if (waits) {
+    if (error != NULL) { /* that it could not be sent at once is none */
+      *error = (struct error){0};
+    }
     exchange->waiting = data;
     exchange->waiting_size = size;
     data = NULL;

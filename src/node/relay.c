@@ -422,6 +422,10 @@ bool relay_use_is_ready(const struct relay_use *use) {
   return use->state == USE_READY;
 }
 
+bool relay_use_is_over(const struct relay_use *use) {
+  return use->state == USE_OVER;
+}
+
 struct address relay_use_address(const struct relay_use *use) {
   return use->address;
 }

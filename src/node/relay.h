@@ -79,6 +79,7 @@ bool relays_have(const struct relays *relays, const char *name);
 
 const char *relay_use_name(const struct relay_use *use); /* of the TRS */
 bool relay_use_is_ready(const struct relay_use *use);
+bool relay_use_is_over(const struct relay_use *use); /* failed or lost */
 /* The TRS's in use; family 0 before the first `ready`. Stays after `lost`. */
 struct address relay_use_address(const struct relay_use *use);
 /* After `failed`: the TRS works, but the other node of the pair did not come. */

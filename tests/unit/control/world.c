@@ -81,8 +81,11 @@ void ask(struct world *world, uint64_t timeout, struct outcome *outcome) {
 
 void ask_in_turn(struct world *world, uint64_t timeout, struct outcome *outcome) {
   control_message message = ping_request();
+  struct error error = {0};
   assert_int_equal(
-      control_request_in_turn(world->asker.control, &message, timeout, on_reply, outcome, NULL), 0);
+      control_request_in_turn(world->asker.control, &message, timeout, on_reply, outcome, &error),
+      0);
+  assert_int_equal(error.code, ERROR_NONE);
   assert_int_equal(outcome->calls, 0);
 }
 

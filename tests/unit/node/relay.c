@@ -49,7 +49,7 @@ static void failed(struct relay_use *use, const struct error *error, void *conte
   struct side *side = context;
   side->failed++;
   side->error = *error;
-  assert_false(relay_use_is_ready(use));
+  assert_true(relay_use_is_over(use));
   let_go(side, use);
 }
 
@@ -57,7 +57,7 @@ static void lost(struct relay_use *use, const struct error *error, void *context
   struct side *side = context;
   side->lost++;
   side->error = *error;
-  assert_false(relay_use_is_ready(use));
+  assert_true(relay_use_is_over(use));
   let_go(side, use);
 }
 

@@ -146,6 +146,17 @@ static void header_masks_are_the_same_as_gnutls_makes(void **state UNUSED) {
 
 /* --- in a connection --- */
 
+static const struct span nothing = {NULL, 0}, greeting = {(const uint8_t *)"Echo", 4};
+
+/* Each goes at once: no key makes a connection wait. */
+static void greet(struct pair *pair) {
+  pair->client.datagrams = pair->server.datagrams = 0;
+  assert_int_equal(quic_connection_send_datagram(pair->client.connection, nothing, greeting), 0);
+  world_run_until(&world, server_got_datagram, pair);
+  assert_int_equal(quic_connection_send_datagram(pair->server.connection, nothing, greeting), 0);
+  world_run_until(&world, client_got_datagram, pair);
+}
+
 static bool keys_can_be_updated(void *context) {
   struct quic_connection *connection = ((struct pair *)context)->client.connection;
   return ngtcp2_conn_initiate_key_update(connection->conn, clock_now()) == 0;
@@ -163,9 +174,9 @@ static void talk_and_update_keys(bool client_has_it) {
   }
   world_run_until(&world, both_established, &pair);
   for (int i = 0; i < 3; i++) {
-    exchange(&pair);
+    greet(&pair);
     world_run_until(&world, keys_can_be_updated, &pair);
-    exchange(&pair);
+    greet(&pair);
   }
   assert_false(pair.client.closed);
   assert_false(pair.server.closed);
