@@ -71,6 +71,27 @@ static void an_answer_carries_the_acknowledgement(void **state UNUSED) {
   pair_close(&pair);
 }
 
+static bool server_got_stream(void *context) {
+  return ((struct pair *)context)->server.stream_bytes > 0;
+}
+
+/* Else who pours datagrams into a window that is full would leave no room for signalling. */
+static void what_a_stream_carries_is_next_when_there_is_room(void **state UNUSED) {
+  struct pair pair;
+  open_quiet_pair(&pair);
+  unsigned sent = 0;
+  while (send_bytes(&pair.client, 1400) == 0) {
+    sent++;
+  }
+  pair.client.pours = true; /* as soon as there is room */
+  struct quic_stream *stream;
+  assert_int_equal(quic_stream_open(pair.client.connection, &stream), 0);
+  assert_int_equal(quic_stream_send(stream, (struct span){bytes, 1}, true), 0);
+  world_run_until(&world, server_got_stream, &pair);
+  assert_int_equal(pair.server.datagrams_before_stream, sent);
+  pair_close(&pair);
+}
+
 static void what_nobody_answers_is_acknowledged_all_the_same(void **state UNUSED) {
   struct pair pair;
   open_quiet_pair(&pair);
@@ -129,6 +150,7 @@ static void on_a_short_path_no_more_than_a_mebibyte_is_under_way(void **state UN
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_answer_carries_the_acknowledgement),
+      cmocka_unit_test(what_a_stream_carries_is_next_when_there_is_room),
       cmocka_unit_test(what_nobody_answers_is_acknowledged_all_the_same),
       cmocka_unit_test(the_fourth_datagram_is_acknowledged_at_once),
       cmocka_unit_test(on_a_short_path_no_more_than_a_mebibyte_is_under_way),

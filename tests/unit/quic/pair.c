@@ -86,6 +86,9 @@ static void side_opened(struct quic_connection *connection UNUSED,
 /* The server's side gives back what it gets; the client's side adds up. */
 static void side_received(struct quic_stream *stream, struct span data, bool fin, void *context) {
   struct side *side = context;
+  if (side->stream_bytes == 0) {
+    side->datagrams_before_stream = side->datagrams;
+  }
   side->stream_bytes += data.size;
   for (size_t i = 0; i < data.size; i++) {
     side->stream_sum = side->stream_sum * 31 + data.data[i];

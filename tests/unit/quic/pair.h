@@ -12,7 +12,7 @@ struct side {
   struct quic_connection *connection;
   bool established, closed;
   struct quic_close close;
-  unsigned datagrams;
+  unsigned datagrams, datagrams_before_stream;
   uint8_t last_datagram[2048];
   size_t last_datagram_size;
   size_t stream_bytes;
