@@ -11,8 +11,9 @@
 enum {
   WAKING_BATCH = 64,     /* told at once */
   WAKING_INTERVAL = 100, /* milliseconds between two batches */
-  /* Milliseconds for which changes are gathered: each write waits for the disk. */
-  WAKING_WRITE_DELAY = 1000,
+  /* Milliseconds for which changes are gathered. What came in them is forgotten if we are killed;
+   * the disk is not waited for. */
+  WAKING_WRITE_DELAY = 10,
 };
 
 struct waking;

@@ -22,6 +22,7 @@ struct sql {
   sqlite3 *database;
   char *path;
   int busy_milliseconds;
+  bool hasty; /* the transaction that was begun does not wait for the disk */
   struct sql_statement *statements;
 };
 
@@ -301,16 +302,37 @@ int sql_begin(struct sql *sql, struct error *error) {
   return sql_execute(sql, "BEGIN IMMEDIATE", error);
 }
 
+/* Outside a transaction only, as SQLite wants it. */
+static int set_hasty(struct sql *sql, bool hasty, struct error *error) {
+  int code =
+      sql_execute(sql, hasty ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", error);
+  if (code == 0) {
+    sql->hasty = hasty;
+  }
+  return code;
+}
+
+static int end_haste(struct sql *sql, struct error *error) {
+  return sql->hasty ? set_hasty(sql, false, error) : 0;
+}
+
 int sql_try_begin(struct sql *sql, struct error *error) {
+  int code = set_hasty(sql, true, error);
+  if (code != 0) {
+    return code;
+  }
   (void)sqlite3_busy_timeout(sql->database, 0);
   int result = sqlite3_exec(sql->database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-  int code = 0;
   if ((result & 0xff) == SQLITE_BUSY) {
     code = error_set(error, ERROR_AGAIN, "%s: another process is writing", sql->path);
   } else if (result != SQLITE_OK) {
     code = fail_now(sql, result, error);
   }
   (void)sqlite3_busy_timeout(sql->database, sql->busy_milliseconds);
+  if (code != 0) {
+    struct error ignored;
+    (void)end_haste(sql, &ignored);
+  }
   return code;
 }
 
@@ -318,8 +340,9 @@ int sql_commit(struct sql *sql, struct error *error) {
   int code = sql_execute(sql, "COMMIT", error);
   if (code != 0) {
     sql_rollback(sql);
+    return code;
   }
-  return code;
+  return end_haste(sql, error);
 }
 
 void sql_rollback(struct sql *sql) {
@@ -327,6 +350,8 @@ void sql_rollback(struct sql *sql) {
   if (sql_in_transaction(sql)) {
     sqlite3_exec(sql->database, "ROLLBACK", NULL, NULL, NULL);
   }
+  struct error ignored;
+  (void)end_haste(sql, &ignored);
 }
 
 bool sql_in_transaction(const struct sql *sql) {

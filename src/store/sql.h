@@ -55,7 +55,8 @@ int64_t sql_changes(struct sql *sql);
 
 /* Takes the write lock at once (BEGIN IMMEDIATE), so that what is read inside holds at commit. */
 int sql_begin(struct sql *sql, struct error *error) MUST_CHECK;
-/* Does not wait for another process that writes: ERROR_AGAIN. */
+/* Does not wait for another process that writes (ERROR_AGAIN), nor its commit for the disk: that
+ * outlives this process, but perhaps not a power cut. */
 int sql_try_begin(struct sql *sql, struct error *error) MUST_CHECK;
 int sql_commit(struct sql *sql, struct error *error) MUST_CHECK;
 /* A commit that fails has been rolled back. */

@@ -40,7 +40,8 @@ int store_network_get(struct store *store, struct store_network *network,
 
 /* One transaction around several calls; every store_ call below may be used inside or alone. */
 int store_begin(struct store *store, struct error *error) MUST_CHECK;
-/* For what can be done later: does not wait for another process that writes, but is ERROR_AGAIN. */
+/* For what can be done later and may be lost in a power cut (alone in this header): waits neither
+ * for another process that writes, but is ERROR_AGAIN, nor at its commit for the disk. */
 int store_try_begin(struct store *store, struct error *error) MUST_CHECK;
 int store_commit(struct store *store, struct error *error) MUST_CHECK;
 void store_rollback(struct store *store);

@@ -199,6 +199,38 @@ static void what_another_connection_holds_is_locked(void **state) {
   sql_close(sql);
 }
 
+enum { SYNCHRONOUS_NORMAL = 1, SYNCHRONOUS_FULL = 2 }; /* as SQLite numbers them */
+
+static int64_t synchronous(struct sql *sql) {
+  struct sql_statement *statement;
+  struct error error = {0};
+  must(sql_prepare(sql, "PRAGMA synchronous", &statement, &error), &error);
+  assert_int_equal(sql_step(statement, &error), 1);
+  int64_t level = sql_integer(statement, 0);
+  sql_reset(statement);
+  return level;
+}
+
+static void only_what_was_tried_does_not_wait_for_the_disk(void **state) {
+  struct sql *sql = with_table(*state);
+  struct sql *other = opened(*state, SQL_READ_WRITE);
+  struct error error = {0};
+  must(sql_try_begin(sql, &error), &error);
+  assert_int_equal(synchronous(sql), SYNCHRONOUS_NORMAL);
+  must(insert(sql, "x", &error), &error);
+  must(sql_commit(sql, &error), &error);
+  assert_int_equal(synchronous(sql), SYNCHRONOUS_FULL);
+  must(sql_try_begin(sql, &error), &error);
+  sql_rollback(sql);
+  assert_int_equal(synchronous(sql), SYNCHRONOUS_FULL);
+  must(sql_begin(other, &error), &error);
+  assert_int_equal(sql_try_begin(sql, &error), ERROR_AGAIN);
+  assert_int_equal(synchronous(sql), SYNCHRONOUS_FULL);
+  sql_rollback(other);
+  sql_close(other);
+  sql_close(sql);
+}
+
 static void a_database_opened_for_reading_is_not_written(void **state) {
   sql_close(with_table(*state));
   struct sql *sql = opened(*state, SQL_READ_ONLY);
@@ -292,6 +324,7 @@ int main(void) {
       TEST(a_rollback_undoes_and_a_commit_keeps),
       TEST(a_transaction_in_a_transaction_is_refused),
       TEST(what_another_connection_holds_is_locked),
+      TEST(only_what_was_tried_does_not_wait_for_the_disk),
       TEST(a_database_opened_for_reading_is_not_written),
       TEST(what_does_not_exist_is_opened_by_no_mode_but_create),
       TEST(what_exists_is_not_made_anew),
