@@ -1,6 +1,7 @@
 #include "net/udp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -63,7 +64,16 @@ static int udp_socket_bind_error(int errno_value, const char *text, uint16_t por
   }
 }
 
-int udp_socket_open(const struct address *bind_to, struct udp_socket **out, struct error *error) {
+static int udp_socket_share(int descriptor) {
+  const int on = 1;
+  return setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+/* How a socket has its port: nobody else does, others may join, it joins them. */
+enum udp_sharing { UDP_ALONE, UDP_FIRST, UDP_JOINING };
+
+static int udp_socket_open_as(const struct address *bind_to, enum udp_sharing sharing,
+                              struct udp_socket **out, struct error *error) {
   char text[ADDRESS_TEXT_SIZE];
   address_text(bind_to, text);
   int domain = bind_to->ip.family == 4 ? AF_INET : AF_INET6;
@@ -80,8 +90,14 @@ int udp_socket_open(const struct address *bind_to, struct udp_socket **out, stru
   struct udp_socket *socket = NULL;
   if (udp_socket_set_options(descriptor, bind_to->ip.family) != 0) {
     code = error_set_errno(error, errno, "cannot set the options of a UDP socket");
+  } else if (sharing == UDP_JOINING && udp_socket_share(descriptor) != 0) {
+    code = error_set_errno(error, errno, "cannot share UDP %s", text);
   } else if (bind(descriptor, (struct sockaddr *)&name, name_size) != 0) {
     code = udp_socket_bind_error(errno, text, bind_to->port, error);
+  } else if (sharing == UDP_FIRST && udp_socket_share(descriptor) != 0) {
+    /* Only now: with it, the kernel would have given us a port that another program has and shares
+     * as well. */
+    code = error_set_errno(error, errno, "cannot share UDP %s", text);
   } else if (getsockname(descriptor, (struct sockaddr *)&name, &name_size) != 0) {
     code = error_set_errno(error, errno, "cannot read the port of UDP %s", text);
   } else if ((socket = calloc(1, sizeof(*socket))) == NULL ||
@@ -103,6 +119,27 @@ int udp_socket_open(const struct address *bind_to, struct udp_socket **out, stru
   udp_receive_prepare(socket);
   udp_send_prepare(socket);
   *out = socket;
+  return 0;
+}
+
+int udp_socket_open(const struct address *bind_to, struct udp_socket **socket,
+                    struct error *error) {
+  return udp_socket_open_as(bind_to, UDP_ALONE, socket, error);
+}
+
+int udp_socket_open_shared(const struct address *bind_to, bool join, struct udp_socket **socket,
+                           struct error *error) {
+  return udp_socket_open_as(bind_to, join ? UDP_JOINING : UDP_FIRST, socket, error);
+}
+
+int udp_socket_steer(struct udp_socket *socket, const struct sock_filter *program,
+                     unsigned short instructions, struct error *error) {
+  const struct sock_fprog code = {.len = instructions,
+                                  .filter = (struct sock_filter *)(uintptr_t)program};
+  if (setsockopt(socket->descriptor, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &code, sizeof(code)) !=
+      0) {
+    return error_set_errno(error, errno, "cannot steer the packets of UDP port %u", socket->port);
+  }
   return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 
 struct udp_socket;
+struct sock_filter; /* of the kernel: linux/filter.h */
 
 enum {
   UDP_RECEIVE_MESSAGES = 16, /* a system call; each is one packet, or several joined */
@@ -40,6 +41,17 @@ struct udp_packet {
  * ERROR_UNREACHABLE. */
 int udp_socket_open(const struct address *bind, struct udp_socket **socket,
                     struct error *error) MUST_CHECK;
+/* As udp_socket_open, for a port that several sockets of this program share: each packet comes to
+ * one of them. The first takes a port that is free, which is ERROR_EXISTS otherwise, so that two
+ * programs never share one by mistake; the others `join` it, on the same address. */
+int udp_socket_open_shared(const struct address *bind, bool join, struct udp_socket **socket,
+                           struct error *error) MUST_CHECK;
+/* Has the kernel ask this program (classic BPF over the UDP payload) for which of the sockets on
+ * the port, counted in the order in which they were opened, a packet is; the kernel copies it. For
+ * any one of them; without it, the kernel chooses by the packet's addresses. ERROR_SYSTEM or
+ * ERROR_PERMISSION: it will not, and goes on as before. */
+int udp_socket_steer(struct udp_socket *socket, const struct sock_filter *program,
+                     unsigned short instructions, struct error *error) MUST_CHECK;
 void udp_socket_close(struct udp_socket *socket);
 
 int udp_socket_descriptor(const struct udp_socket *socket);

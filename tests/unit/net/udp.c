@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,6 +256,70 @@ static void a_port_in_use_is_an_error_that_says_what_to_do(void **state UNUSED) 
   udp_socket_close(second);
 }
 
+static void a_port_is_shared_only_by_those_who_join_its_first(void **state UNUSED) {
+  const char *const hosts[] = {"127.0.0.1", "::1"};
+  for (size_t i = 0; i < 2; i++) {
+    struct address address = udp_endpoint(hosts[i], 0);
+    struct udp_socket *first = NULL, *other = NULL, *joined = NULL;
+    struct error error = {0};
+    int code = udp_socket_open_shared(&address, false, &first, &error);
+    if (code == ERROR_UNREACHABLE || code == ERROR_NOT_FOUND) {
+      continue; /* no IPv6 here */
+    }
+    assert_int_equal(code, 0);
+    address.port = udp_socket_port(first);
+    assert_int_equal(udp_socket_open_shared(&address, true, &joined, &error), 0);
+    assert_int_equal(udp_socket_port(joined), address.port);
+    /* Another program that would share it as well, or not. */
+    assert_int_equal(udp_socket_open_shared(&address, false, &other, &error), ERROR_EXISTS);
+    assert_non_null(strstr(error.message, "another port"));
+    assert_int_equal(udp_socket_open(&address, &other, &error), ERROR_EXISTS);
+    udp_socket_close(joined);
+    udp_socket_close(first);
+    assert_int_equal(udp_socket_open(&address, &other, &error), 0);
+    udp_socket_close(other);
+  }
+}
+
+static void a_program_chooses_among_those_who_share_a_port(void **state UNUSED) {
+  enum { SOCKETS = 3 };
+  const struct sock_filter program[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1),
+                                        BPF_STMT(BPF_RET | BPF_A, 0)};
+  struct address address = udp_endpoint("127.0.0.1", 0);
+  struct udp_socket *sockets[SOCKETS], *sender = udp_opened("127.0.0.1");
+  struct error error = {0};
+  for (size_t i = 0; i < SOCKETS; i++) {
+    assert_int_equal(udp_socket_open_shared(&address, i > 0, &sockets[i], &error), 0);
+    address.port = udp_socket_port(sockets[0]);
+  }
+  assert_int_equal(udp_socket_steer(sockets[1], program, 2, &error), 0);
+  for (uint8_t i = 0; i < SOCKETS; i++) {
+    const uint8_t data[] = {'x', i};
+    const struct udp_packet packet = udp_packet_to("127.0.0.1", sockets[0], data, sizeof(data));
+    udp_send_all(sender, &packet, 1);
+    assert_int_equal(udp_receive_one(sockets[i])->data[1], i);
+  }
+  for (size_t i = 0; i < SOCKETS; i++) {
+    udp_expect_nothing(sockets[i]);
+    udp_socket_close(sockets[i]);
+  }
+  udp_socket_close(sender);
+}
+
+static void a_program_that_the_kernel_refuses_is_an_error(void **state UNUSED) {
+  const struct sock_filter endless[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0)};
+  const struct sock_filter fine[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  struct address address = udp_endpoint("127.0.0.1", 0);
+  struct udp_socket *shared, *alone = udp_opened("127.0.0.1");
+  struct error error = {0};
+  assert_int_equal(udp_socket_open_shared(&address, false, &shared, &error), 0);
+  assert_int_equal(udp_socket_steer(shared, endless, 1, &error), ERROR_SYSTEM);
+  assert_non_null(strstr(error.message, "steer"));
+  assert_int_equal(udp_socket_steer(alone, fine, 1, &error), ERROR_SYSTEM);
+  udp_socket_close(shared);
+  udp_socket_close(alone);
+}
+
 static void ipv4_and_ipv6_share_a_port(void **state UNUSED) {
   struct udp_socket *six = udp_opened("::"), *four = NULL;
   struct address address = udp_endpoint("0.0.0.0", udp_socket_port(six));
@@ -371,6 +436,9 @@ int main(void) {
       cmocka_unit_test(sending_nothing_is_no_error),
       cmocka_unit_test(a_closed_port_at_the_other_end_does_no_harm),
       cmocka_unit_test(a_port_in_use_is_an_error_that_says_what_to_do),
+      cmocka_unit_test(a_port_is_shared_only_by_those_who_join_its_first),
+      cmocka_unit_test(a_program_chooses_among_those_who_share_a_port),
+      cmocka_unit_test(a_program_that_the_kernel_refuses_is_an_error),
       cmocka_unit_test(ipv4_and_ipv6_share_a_port),
       cmocka_unit_test(an_address_of_another_host_is_refused),
       cmocka_unit_test(a_low_port_needs_a_right),
