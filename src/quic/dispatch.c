@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/span.h"
 #include "quic/connection_internal.h"
+#include "quic/lane.h"
 
 enum {
   /* A stateless reset looks like a short header packet: at least 21 bytes, here some more, and
@@ -111,6 +112,11 @@ static void write_reset(struct quic_endpoint *endpoint, const struct address *re
   }
 }
 
+/* A short header's packet of nobody's, from somebody who speaks as we do. */
+static bool may_be_reset(const struct udp_packet *packet) {
+  return packet->size >= STATELESS_RESET_MIN && packet->size <= STATELESS_RESET_MAX;
+}
+
 static void send_stateless_reset(struct quic_endpoint *endpoint, const struct udp_packet *packet,
                                  const ngtcp2_version_cid *ids, uint64_t now) {
   if (packet->size <= STATELESS_RESET_MIN ||
@@ -118,6 +124,11 @@ static void send_stateless_reset(struct quic_endpoint *endpoint, const struct ud
     return;
   }
   size_t total = packet->size - 1 < STATELESS_RESET_MAX ? packet->size - 1 : STATELESS_RESET_MAX;
+  if (endpoint->lanes > 1 && may_be_reset(packet)) {
+    /* It may be one for a connection of another lane; its sender answers none as short as this, so
+     * that the two of us do not go on. */
+    total = STATELESS_RESET_MIN;
+  }
   write_reset(endpoint, &packet->remote, &packet->local, ids->dcid, ids->dcidlen, total);
 }
 
@@ -199,9 +210,34 @@ static bool forward(struct quic_endpoint *endpoint, const struct udp_packet *pac
   return true;
 }
 
+/* A packet of none of this lane's connections. True: it is another lane's. */
+static bool hand_over(struct quic_endpoint *endpoint, const struct udp_packet *packet,
+                      const ngtcp2_version_cid *ids, bool is_long, uint64_t now, bool taken) {
+  unsigned owner = lane_of(packet->data, packet->size, endpoint->lanes);
+  bool is_foreign = owner != endpoint->lane;
+  if (taken) {
+    return is_foreign;
+  }
+  /* Whose a stateless reset is, only the token tells, of which each lane knows its own. */
+  bool to_all = !is_long && may_be_reset(packet) &&
+                reset_limit_allows(&endpoint->offers, ids->dcid, ids->dcidlen, now);
+  if (endpoint->foreign == NULL) {
+    endpoint->counters.dropped += is_foreign ? 1 : 0;
+    return is_foreign;
+  }
+  endpoint->counters.handed_over += is_foreign || to_all ? 1 : 0;
+  for (unsigned lane = 0; lane < endpoint->lanes; lane++) {
+    if (lane != endpoint->lane && (lane == owner || to_all)) {
+      endpoint->foreign(lane, packet, endpoint->context);
+    }
+  }
+  return is_foreign;
+}
+
 void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,
-                       uint64_t now) {
-  if (endpoint->forwarder.forward != NULL && forward(endpoint, packet)) {
+                       uint64_t now, bool taken) {
+  /* Who handed it over has asked already. */
+  if (endpoint->forwarder.forward != NULL && !taken && forward(endpoint, packet)) {
     return;
   }
   ngtcp2_version_cid ids;
@@ -217,6 +253,19 @@ void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *
     connection_receive(connection, packet, now);
     return;
   }
+  if (!is_long && packet->size >= STATELESS_RESET_MIN) {
+    const uint8_t *token = packet->data + packet->size - RESET_TOKEN_SIZE;
+    connection = cid_table_find_token(endpoint->cids, token);
+    if (connection != NULL) {
+      if (connection->state != CONNECTION_CLOSED) {
+        connection_receive(connection, packet, now);
+      }
+      return;
+    }
+  }
+  if (endpoint->lanes > 1 && hand_over(endpoint, packet, &ids, is_long, now, taken)) {
+    return;
+  }
   /* QUIC version 2 is known to the library, but not spoken here; version 0 is a Version
    * Negotiation packet of nobody's. */
   if (status == NGTCP2_ERR_VERSION_NEGOTIATION ||
@@ -227,16 +276,6 @@ void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *
   if (is_long) {
     dispatch_initial(endpoint, packet, now);
     return;
-  }
-  if (packet->size >= STATELESS_RESET_MIN) {
-    const uint8_t *token = packet->data + packet->size - RESET_TOKEN_SIZE;
-    connection = cid_table_find_token(endpoint->cids, token);
-    if (connection != NULL) {
-      if (connection->state != CONNECTION_CLOSED) {
-        connection_receive(connection, packet, now);
-      }
-      return;
-    }
   }
   endpoint->counters.dropped++;
   send_stateless_reset(endpoint, packet, &ids, now);

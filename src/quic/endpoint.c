@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/span.h"
 #include "quic/connection_internal.h"
+#include "quic/lane.h"
 
 /* Read before the loop turns, so that timers, answers and other sockets get their time. */
 enum { RECEIVE_BATCHES = 16, RECEIVE_PACKETS = 1024 };
@@ -69,6 +70,9 @@ void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t s
   if (endpoint->route_id != 0) {
     struct writer writer = writer_init(id, size);
     writer_u32(&writer, endpoint->route_id);
+  }
+  if (endpoint->lanes > 1) {
+    lane_mark(id, endpoint->lane, endpoint->lanes);
   }
 }
 
@@ -255,7 +259,7 @@ static void endpoint_receive(struct endpoint_socket *socket) {
     for (size_t i = 0; i < count; i++) {
       endpoint->counters.received_packets++;
       endpoint->counters.received_bytes += packets[i].size;
-      endpoint_dispatch(endpoint, &packets[i], now);
+      endpoint_dispatch(endpoint, &packets[i], now, false);
     }
     if (endpoint->forwarder.forward != NULL) {
       endpoint_send_forwarded(endpoint);
@@ -265,6 +269,14 @@ static void endpoint_receive(struct endpoint_socket *socket) {
     }
     taken += count;
   }
+}
+
+void quic_endpoint_take(struct quic_endpoint *endpoint, const struct udp_packet *packet) {
+  if (endpoint->closing) {
+    return;
+  }
+  endpoint->counters.taken++;
+  endpoint_dispatch(endpoint, packet, endpoint_time(endpoint), true);
 }
 
 static void endpoint_poll(uv_poll_t *poll, int status UNUSED, int events) {
@@ -285,19 +297,25 @@ static void endpoint_timer(struct timer *timer, uint64_t now, void *context UNUS
 
 static int endpoint_open_socket(struct quic_endpoint *endpoint, int index,
                                 const struct ip_address *ip, uint16_t port, struct error *error) {
-  struct endpoint_socket *socket = &endpoint->sockets[index];
+  struct udp_socket **socket = &endpoint->sockets[index].udp;
   struct address bind = {.ip = *ip, .port = port};
   bind.ip.family = index == 0 ? 4 : 6;
-  int code = udp_socket_open(&bind, &socket->udp, error);
+  int code = endpoint->lanes > 1 ? udp_socket_open_shared(&bind, endpoint->lane > 0, socket, error)
+                                 : udp_socket_open(&bind, socket, error);
   if (code != 0) {
-    socket->udp = NULL;
-    return code;
+    *socket = NULL;
+  }
+  return code;
+}
+
+static int endpoint_watch_socket(struct quic_endpoint *endpoint, int index, struct error *error) {
+  struct endpoint_socket *socket = &endpoint->sockets[index];
+  if (socket->udp == NULL) {
+    return 0;
   }
   socket->endpoint = endpoint;
   int status = uv_poll_init(endpoint->loop, &socket->poll, udp_socket_descriptor(socket->udp));
   if (status != 0) {
-    udp_socket_close(socket->udp);
-    socket->udp = NULL;
     return error_set(error, ERROR_SYSTEM, "cannot watch a UDP socket: %s", uv_strerror(status));
   }
   socket->polled = true;
@@ -308,8 +326,8 @@ static int endpoint_open_socket(struct quic_endpoint *endpoint, int index,
 }
 
 /* Both IP versions, on one port number where the kernel lets us. */
-static int endpoint_open_sockets(struct quic_endpoint *endpoint,
-                                 const struct quic_endpoint_config *config, struct error *error) {
+static int endpoint_open_both(struct quic_endpoint *endpoint,
+                              const struct quic_endpoint_config *config, struct error *error) {
   int code = endpoint_open_socket(endpoint, 0, &config->ipv4, config->port, error);
   if (code != 0 && code != ERROR_UNREACHABLE) {
     return code;
@@ -320,11 +338,46 @@ static int endpoint_open_sockets(struct quic_endpoint *endpoint,
     port = udp_socket_port(endpoint->sockets[0].udp);
   }
   code = endpoint_open_socket(endpoint, 1, &config->ipv6, port, error);
-  if (code == ERROR_EXISTS && config->port == 0) {
+  if (code == ERROR_EXISTS && config->port == 0 && endpoint->lanes <= 1) {
     code = endpoint_open_socket(endpoint, 1, &config->ipv6, 0, error);
   }
   if (code == ERROR_UNREACHABLE && have_ipv4) {
     return 0;
+  }
+  return code;
+}
+
+static void endpoint_steer(struct quic_endpoint *endpoint) {
+  struct sock_filter program[LANE_INSTRUCTIONS];
+  lane_program(endpoint->lanes, program);
+  for (int i = 0; i < 2; i++) {
+    struct error error;
+    if (endpoint->sockets[i].udp != NULL &&
+        udp_socket_steer(endpoint->sockets[i].udp, program, LANE_INSTRUCTIONS, &error) != 0) {
+      log_info(endpoint->log, "udp-steering-off",
+               "reason=\"%s\" text=\"threads hand packets to each other: throughput is lower\"",
+               error.message);
+      return;
+    }
+  }
+}
+
+static int endpoint_open_sockets(struct quic_endpoint *endpoint,
+                                 const struct quic_endpoint_config *config, struct error *error) {
+  int code = endpoint_open_both(endpoint, config, error);
+  if (endpoint->lanes > 1 && config->port == 0) {
+    /* The other lanes are told one number. */
+    for (int attempt = 1; code == ERROR_EXISTS && attempt < SHARED_PORT_ATTEMPTS; attempt++) {
+      udp_socket_close(endpoint->sockets[0].udp);
+      endpoint->sockets[0].udp = NULL;
+      code = endpoint_open_both(endpoint, config, error);
+    }
+  }
+  for (int i = 0; code == 0 && i < 2; i++) {
+    code = endpoint_watch_socket(endpoint, i, error);
+  }
+  if (code == 0 && endpoint->lanes > 1 && endpoint->lane == endpoint->lanes - 1) {
+    endpoint_steer(endpoint);
   }
   return code;
 }
@@ -367,8 +420,22 @@ static void endpoint_uv_closed(uv_handle_t *handle) {
   endpoint_handle_closed(handle->data);
 }
 
+static int endpoint_check_lane(const struct quic_endpoint_config *config, struct error *error) {
+  if (config->lanes <= 1 ? config->lane == 0
+                         : config->lanes <= LANES_MAX && config->lane < config->lanes &&
+                               (config->lane == 0 || config->port != 0)) {
+    return 0;
+  }
+  return error_set(error, ERROR_INVALID, "no lane %u of %u on UDP port %u", config->lane,
+                   config->lanes, config->port);
+}
+
 int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_endpoint **out,
                       struct error *error) {
+  int code = endpoint_check_lane(config, error);
+  if (code != 0) {
+    return code;
+  }
   struct quic_endpoint *endpoint = calloc(1, sizeof(*endpoint));
   if (endpoint == NULL) {
     return error_set(error, ERROR_NO_MEMORY, "out of memory for a QUIC endpoint");
@@ -381,13 +448,16 @@ int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_end
   endpoint->half_open_max = config->half_open_max == 0 ? QUIC_HALF_OPEN_MAX : config->half_open_max;
   endpoint->connections_max =
       config->connections_max == 0 ? QUIC_CONNECTIONS_MAX : config->connections_max;
+  endpoint->lane = config->lane;
+  endpoint->lanes = config->lanes <= 1 ? 1 : config->lanes;
+  endpoint->foreign = config->foreign;
+  endpoint->context = config->context;
   endpoint->ready_last = &endpoint->ready_first;
   endpoint->open_handles = 2; /* these two cannot fail */
   uv_prepare_init(endpoint->loop, &endpoint->prepare);
   uv_idle_init(endpoint->loop, &endpoint->turn);
   endpoint->prepare.data = endpoint->turn.data = endpoint;
 
-  int code = 0;
   endpoint->cids = cid_table_new();
   endpoint->transmit.storage = calloc(TRANSMIT_BATCH, sizeof(endpoint->transmit.storage[0]));
   if (config->qlog_folder != NULL) {

@@ -30,6 +30,9 @@ struct quic_endpoint {
   uint32_t route_id;               /* 0: none */
   struct quic_forwarder forwarder; /* `forward` NULL: none */
   struct ip_prefix overlay[2];
+  unsigned lane, lanes; /* 0 of 1: alone */
+  void (*foreign)(unsigned lane, const struct udp_packet *packet, void *context);
+  void *context; /* of `foreign` */
 
   struct endpoint_socket sockets[2]; /* IPv4, IPv6 */
   struct transmit transmit;
@@ -52,7 +55,8 @@ struct quic_endpoint {
   struct quic_connection *ready_first; /* to be flushed, in order */
   struct quic_connection **ready_last; /* where the next is linked */
   struct quic_endpoint_counters counters;
-  struct reset_limit resets;
+  struct reset_limit resets; /* sent */
+  struct reset_limit offers; /* of what may be one, to all other lanes */
 
   bool closing;
   unsigned open_handles; /* uv handles still to close */
@@ -73,7 +77,8 @@ void endpoint_unmark_ready(struct quic_endpoint *endpoint, struct quic_connectio
 /* clock_now(), but asked of the clock once for a few packets of a turn of the loop. */
 uint64_t endpoint_time(struct quic_endpoint *endpoint);
 
-/* Fills a Connection ID of ours: route id, if there is one, and random bytes. */
+/* Fills a Connection ID of ours: route id, if there is one, and random bytes, of which the first
+ * says which lane. */
 void endpoint_new_id(const struct quic_endpoint *endpoint, uint8_t *id, size_t size);
 
 /* An address of the overlay: no packet's remote. */
@@ -83,8 +88,8 @@ bool endpoint_in_overlay(const struct quic_endpoint *endpoint, const struct ip_a
 int endpoint_check_route(const struct quic_endpoint *endpoint, const struct address *remote,
                          struct error *error) MUST_CHECK;
 
-/* dispatch.c: one packet from the network. */
+/* dispatch.c: one packet from the network. `taken`: by another lane, which handed it over. */
 void endpoint_dispatch(struct quic_endpoint *endpoint, const struct udp_packet *packet,
-                       uint64_t now);
+                       uint64_t now, bool taken);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * Everything runs in the thread of the endpoint's loop. Callbacks come from that loop; inside one,
  * every function here may be called. Packets that a callback causes are sent in one batch before
- * the loop waits again.
+ * the loop waits again. Several endpoints on one port, its lanes, may run in a thread each.
  *
  * Life of a connection: quic_connect or a peer makes it; `established` (or a service's `accepted`)
  * says that the handshake is complete and the peer's certificate verified; `closed` is the last
@@ -28,6 +28,7 @@
 struct quic_endpoint;
 struct quic_connection;
 struct quic_stream;
+struct udp_packet; /* of net/udp.h */
 
 /* --- events --- */
 
@@ -90,6 +91,18 @@ struct quic_endpoint_config {
   size_t half_open_max;    /* from which new ones are dropped; 0: default */
   size_t connections_max;  /* 0: default */
   const char *qlog_folder; /* NULL: no qlog. See docs/operations.md before switching it on */
+
+  /* Lanes: `lanes` endpoints with the same addresses, port and secret, opened in the order of their
+   * numbers, and all closed before they are opened again. The first takes the port; the others need
+   * to be told it. With the last comes the program by which the kernel gives each its packets, and
+   * new clients to all but lane 0. 0 or 1 lanes: alone. */
+  unsigned lane, lanes;
+  /* A packet came here that may be for that lane: the kernel may have no such program, or have
+   * joined packets of several lanes. To be copied, and given to quic_endpoint_take there. What may
+   * be a stateless reset, which does not say whose it is, is given to all, though only so many in a
+   * while. NULL: such packets are dropped. */
+  void (*foreign)(unsigned lane, const struct udp_packet *packet, void *context);
+  void *context; /* of `foreign` */
 };
 
 enum {
@@ -107,6 +120,9 @@ int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_end
  * loop when nothing is left. */
 void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *context),
                          void *context);
+/* In this endpoint's thread: a packet that another lane's `foreign` was called with for this one,
+ * as if it had come here. Never handed over again. */
+void quic_endpoint_take(struct quic_endpoint *endpoint, const struct udp_packet *packet);
 /* 0 if there is no socket of that family (4 or 6). */
 uint16_t quic_endpoint_port(const struct quic_endpoint *endpoint, int family);
 
@@ -115,6 +131,8 @@ struct quic_endpoint_counters {
   uint64_t received_packets, sent_packets, received_bytes, sent_bytes;
   uint64_t dropped; /* not QUIC, of no connection, over a bound */
   uint64_t retries, version_negotiations, stateless_resets; /* sent */
+  uint64_t handed_over; /* to other lanes, among those received; one that went to all counts once */
+  uint64_t taken;       /* from other lanes, not among those received */
 };
 void quic_endpoint_counters(const struct quic_endpoint *endpoint,
                             struct quic_endpoint_counters *counters);

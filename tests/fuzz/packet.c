@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       .size = size < UDP_PACKET_SIZE ? size : UDP_PACKET_SIZE,
   };
   if (packet.size > 0) {
-    endpoint_dispatch(endpoint, &packet, clock_now());
+    endpoint_dispatch(endpoint, &packet, clock_now(), false);
   }
   uv_run(&loop, UV_RUN_NOWAIT);
   if (endpoint->counters.half_open >= 16) {

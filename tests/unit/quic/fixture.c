@@ -176,19 +176,27 @@ struct address loopback(uint16_t port) {
   return address;
 }
 
-struct quic_endpoint *world_endpoint(struct world *world, uint16_t port, size_t retry_threshold) {
-  struct error error = {0};
-  struct quic_endpoint *endpoint;
-  struct quic_endpoint_config config = {
+struct quic_endpoint_config world_endpoint_config(struct world *world, uint16_t port) {
+  return (struct quic_endpoint_config){
       .loop = &world->loop,
       .log = &world->log,
       .port = port,
       .ipv4 = loopback(0).ip,
       .secret = endpoint_secret,
-      .retry_threshold = retry_threshold,
   };
-  must(quic_endpoint_new(&config, &endpoint, &error), &error);
+}
+
+struct quic_endpoint *world_endpoint_new(const struct quic_endpoint_config *config) {
+  struct error error = {0};
+  struct quic_endpoint *endpoint;
+  must(quic_endpoint_new(config, &endpoint, &error), &error);
   return endpoint;
+}
+
+struct quic_endpoint *world_endpoint(struct world *world, uint16_t port, size_t retry_threshold) {
+  struct quic_endpoint_config config = world_endpoint_config(world, port);
+  config.retry_threshold = retry_threshold;
+  return world_endpoint_new(&config);
 }
 
 static void set_true(void *context) {

@@ -42,7 +42,10 @@ void member_clear(struct member *member);
 typedef bool (*condition)(void *context);
 void world_run_until(struct world *world, condition condition, void *context);
 
-/* An endpoint on 127.0.0.1; port 0: any. */
+/* Of an endpoint on 127.0.0.1; port 0: any. */
+struct quic_endpoint_config world_endpoint_config(struct world *world, uint16_t port);
+struct quic_endpoint *world_endpoint_new(const struct quic_endpoint_config *config);
+/* The usual one. */
 struct quic_endpoint *world_endpoint(struct world *world, uint16_t port, size_t retry_threshold);
 /* Closes it and waits until it is gone. */
 void world_endpoint_close(struct world *world, struct quic_endpoint *endpoint);
