@@ -89,6 +89,7 @@ static int handshake_completed(ngtcp2_conn *conn, void *user_data) {
   }
   connection->endpoint->counters.half_open--;
   connection->confirmed = true;
+  connection->known = true;
   const struct quic_service *service = connection->tls.service;
   if (service->parameters.keep_alive != 0) {
     ngtcp2_conn_set_keep_alive_timeout(conn, service->parameters.keep_alive);

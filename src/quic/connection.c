@@ -51,7 +51,7 @@ static struct quic_connection *connection_new(struct quic_endpoint *endpoint, bo
     return NULL;
   }
   connection->endpoint = endpoint;
-  connection->is_client = is_client;
+  connection->is_client = connection->known = is_client;
   connection->tls.endpoint = endpoint;
   connection->tls.reference.get_conn = connection_of_reference;
   connection->tls.reference.user_data = connection;

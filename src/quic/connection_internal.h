@@ -15,7 +15,8 @@
 enum connection_state {
   CONNECTION_HANDSHAKE,   /* packets flow, nobody above knows it yet on the server's side */
   CONNECTION_ESTABLISHED, /* handshake complete, peer verified */
-  CONNECTION_ENDING,      /* `close` is filled; the next flush tells the peer and the owner */
+  CONNECTION_ENDING,      /* `close` is filled; the next flush tells the peer and the owner, or that
+                             it `waits` for quic_connection_finish to tell the owner */
   CONNECTION_CLOSED,      /* nobody's, and without what ngtcp2 had of it: see closing.c */
 };
 
@@ -47,6 +48,8 @@ struct quic_connection {
    * since large packets may be just what does not arrive. */
   bool expired;
   enum connection_state state;
+  bool known; /* to somebody above: a client's at once, a server's when it is accepted */
+  bool waits; /* for quic_connection_finish */
 
   struct quic_handler handler; /* all NULL until set */
   void *context;
@@ -109,7 +112,7 @@ struct quic_connection *connection_accept(struct quic_endpoint *endpoint,
                                           const struct udp_packet *packet, uint64_t now);
 /* Starts the end; the first call decides. `liberr` is ngtcp2's. */
 void connection_fail(struct quic_connection *connection, int liberr);
-/* Tells the owner; frees all but what late packets are answered by. Called from the flush alone. */
+/* Tells the owner; frees all but what late packets are answered by. */
 void connection_destroy(struct quic_connection *connection);
 
 /* Of one that is closed. */

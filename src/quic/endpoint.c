@@ -191,6 +191,34 @@ static void endpoint_report(struct quic_endpoint *endpoint, uint64_t now) {
   }
 }
 
+static void endpoint_finish(struct quic_endpoint *endpoint, struct quic_connection *connection) {
+  connection->waits = false;
+  connection_destroy(connection);
+  /* What its owner did about it may concern handles that had their turn already. */
+  uv_idle_start(&endpoint->turn, endpoint_turned);
+}
+
+void quic_connection_finish(struct quic_connection *connection) {
+  if (connection->waits) {
+    endpoint_finish(connection->endpoint, connection);
+  }
+}
+
+/* Says the last words, and tells the owner; or that he is to be told. */
+static void endpoint_end(struct quic_endpoint *endpoint, struct quic_connection *connection,
+                         uint64_t now) {
+  if (connection->close_send) {
+    connection->close_send = false;
+    connection_write_close(connection, now);
+  }
+  if (endpoint->ending == NULL || endpoint->closing || !connection->known) {
+    endpoint_finish(endpoint, connection);
+  } else if (!connection->waits) {
+    connection->waits = true;
+    endpoint->ending(connection, endpoint->context);
+  }
+}
+
 static void endpoint_flush(struct quic_endpoint *endpoint) {
   uint64_t now = clock_now();
   while (endpoint->ready_first != NULL && !endpoint->transmit.blocked) {
@@ -201,12 +229,7 @@ static void endpoint_flush(struct quic_endpoint *endpoint) {
       break;
     }
     if (connection->state == CONNECTION_ENDING) {
-      if (connection->close_send) {
-        connection_write_close(connection, now);
-      }
-      connection_destroy(connection);
-      /* What its owner did about it may concern handles that had their turn already. */
-      uv_idle_start(&endpoint->turn, endpoint_turned);
+      endpoint_end(endpoint, connection, now);
     }
   }
   bool was_blocked = endpoint->transmit.blocked;
@@ -451,6 +474,7 @@ int quic_endpoint_new(const struct quic_endpoint_config *config, struct quic_end
   endpoint->lane = config->lane;
   endpoint->lanes = config->lanes <= 1 ? 1 : config->lanes;
   endpoint->foreign = config->foreign;
+  endpoint->ending = config->ending;
   endpoint->context = config->context;
   endpoint->ready_last = &endpoint->ready_first;
   endpoint->open_handles = 2; /* these two cannot fail */
@@ -497,6 +521,7 @@ void quic_endpoint_close(struct quic_endpoint *endpoint, void (*done)(void *cont
   for (struct quic_connection *connection = endpoint->connections; connection != NULL;
        connection = connection->next) {
     quic_connection_close(connection, 0, "going away");
+    endpoint_mark_ready(endpoint, connection); /* also one that waits to be finished */
   }
   if (endpoint->timers != NULL) {
     /* The last words go out now; what a full socket does not take is lost, as on a network. */

@@ -32,7 +32,8 @@ struct quic_endpoint {
   struct ip_prefix overlay[2];
   unsigned lane, lanes; /* 0 of 1: alone */
   void (*foreign)(unsigned lane, const struct udp_packet *packet, void *context);
-  void *context; /* of `foreign` */
+  void (*ending)(struct quic_connection *connection, void *context);
+  void *context; /* of these two */
 
   struct endpoint_socket sockets[2]; /* IPv4, IPv6 */
   struct transmit transmit;

@@ -102,7 +102,11 @@ struct quic_endpoint_config {
    * be a stateless reset, which does not say whose it is, is given to all, though only so many in a
    * while. NULL: such packets are dropped. */
   void (*foreign)(unsigned lane, const struct udp_packet *packet, void *context);
-  void *context; /* of `foreign` */
+  /* Called once, when a connection that somebody above knows has ended and the peer was told:
+   * `closed` waits until quic_connection_finish, and what may be asked of a connection may be asked
+   * of this one meanwhile. For owners in another thread. NULL: `closed` comes at once. */
+  void (*ending)(struct quic_connection *connection, void *context);
+  void *context; /* of these two */
 };
 
 enum {
@@ -274,6 +278,9 @@ void quic_connection_set_datagram_handler(struct quic_connection *connection,
  * this code and reason and by_peer false. Calling it again changes nothing. */
 void quic_connection_close(struct quic_connection *connection, uint64_t application_code,
                            const char *reason);
+/* After `ending`, in the endpoint's thread or while that stands still: `closed` comes before this
+ * returns, and the pointer is dead. quic_endpoint_close does this for all that wait for it. */
+void quic_connection_finish(struct quic_connection *connection);
 
 /* After `established` or `accepted`. An anonymous peer: NULL. */
 const struct pki_identity *quic_connection_peer(const struct quic_connection *connection);
