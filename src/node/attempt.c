@@ -39,8 +39,8 @@ static bool connect_to(struct peer *peer, const struct address *remote) {
       .direction_id = peer->direction.id,
   };
   struct error fault = {0};
-  if (link_connect(environment->link, &target, environment->handler, environment->owner,
-                   &peer->attempt.link, &fault)) {
+  if (link_connect(environment->place(environment->owner), &target, environment->handler,
+                   environment->owner, &peer->attempt.link, &fault)) {
     peer->attempt.link = NULL;
     note(peer, &fault);
     return false;
@@ -194,7 +194,7 @@ void attempt_end(struct peer *peer) {
 
 void attempt_link_closed(struct peer *peer, const struct error *error) {
   struct attempt *attempt = &peer->attempt;
-  struct address remote = quic_connection_remote(link_connection(attempt->link));
+  struct address remote = link_remote(attempt->link);
   attempt->link = NULL;
   /* What we closed ourselves has its reason in place. */
   if (error->code != ERROR_CLOSED || peer->failure.code == ERROR_NONE)

@@ -23,7 +23,7 @@ int interface_restore(struct netlink *netlink, const struct interface_config *co
 int interface_open(struct netlink *netlink, const struct interface_config *config, struct tun **out,
                    struct error *error) {
   struct tun *tun;
-  const struct tun_options options = {.offload = true};
+  const struct tun_options options = {.offload = true, .multi_queue = config->with_queues};
   int code = tun_open_with(config->name, &options, &tun, error);
   if (code)
     return code;

@@ -10,6 +10,7 @@ struct interface_config {
   const char *name;
   struct ip_address ipv4, ipv6;
   struct ip_prefix ipv4_prefix, ipv6_prefix; /* their lengths are the interface's */
+  bool with_queues;                          /* tun_queue_open is to follow */
   bool with_ipv4; /* no: a local network overlaps the range, and must stay reachable */
 };
 

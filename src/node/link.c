@@ -1,25 +1,8 @@
-#include "node/link.h"
-
 #include <stdlib.h>
 #include <utlist.h>
 
 #include "base/clock.h"
-#include "node/message.h"
-
-struct link {
-  struct link_shared *shared;
-  const struct link_handler *handler; /* NULL: abandoned */
-  void *context, *owner;
-  struct quic_connection *connection;
-  struct control *control;
-  struct tunnel *tunnel;             /* NULL: not authorised */
-  struct control_exchange *exchange; /* the peer's TunnelRequest that awaits an answer */
-  uint64_t direction_id;
-  uint32_t peer_route_id;
-  uint64_t probed; /* nanoseconds, when link_probe asked; 0: nothing is awaited */
-  bool client, requested, confirmed;
-  struct link *next, *previous; /* of shared->links */
-};
+#include "node/link_internal.h"
 
 static void fill_mtu(Cyphonic__TunnelResponse *response, uint64_t direction_id) {
   cyphonic__tunnel_response__init(response);
@@ -39,47 +22,7 @@ static void take_tunnel_request(struct link *link, struct control_exchange *exch
   link->requested = true;
   link->direction_id = request->direction_id;
   link->exchange = exchange;
-  link->handler->requested(link, link->context);
-}
-
-/* Those of `endpoints` that can be. */
-static size_t read_candidates(Cyphonic__Endpoint **endpoints, size_t count,
-                              struct address candidates[LINK_CANDIDATES_MAX]) {
-  size_t taken = 0;
-  for (size_t i = 0; i < count && taken < LINK_CANDIDATES_MAX; i++)
-    if (!message_endpoint(endpoints[i], &candidates[taken]))
-      taken++;
-  return taken;
-}
-
-/* Endpoints that borrow from `candidates`. */
-static size_t write_candidates(const struct address *candidates, size_t count,
-                               Cyphonic__Endpoint endpoints[LINK_CANDIDATES_MAX],
-                               Cyphonic__Endpoint *pointers[LINK_CANDIDATES_MAX]) {
-  if (count > LINK_CANDIDATES_MAX)
-    count = LINK_CANDIDATES_MAX;
-  for (size_t i = 0; i < count; i++) {
-    cyphonic__endpoint__init(&endpoints[i]);
-    endpoints[i].ip = message_bytes(&candidates[i].ip);
-    endpoints[i].port = candidates[i].port;
-    pointers[i] = &endpoints[i];
-  }
-  return count;
-}
-
-static void take_upgrade_request(struct link *link, struct control_exchange *exchange,
-                                 const Cyphonic__UpgradeRequest *request) {
-  struct address theirs[LINK_CANDIDATES_MAX], ours[LINK_CANDIDATES_MAX];
-  Cyphonic__Endpoint endpoints[LINK_CANDIDATES_MAX], *pointers[LINK_CANDIDATES_MAX];
-  size_t count = read_candidates(request->candidates, request->n_candidates, theirs);
-  count = link->handler->upgrade_asked(link, theirs, count, ours, link->context);
-  Cyphonic__UpgradeResponse response = CYPHONIC__UPGRADE_RESPONSE__INIT;
-  response.n_candidates = write_candidates(ours, count, endpoints, pointers);
-  response.candidates = pointers;
-  control_message reply = CYPHONIC__MESSAGE__INIT;
-  reply.body_case = CYPHONIC__MESSAGE__BODY_UPGRADE_RESPONSE;
-  reply.upgrade_response = &response;
-  control_reply(exchange, &reply);
+  link_tell_news(link, LINK_REQUESTED);
 }
 
 static void answer_ping(struct control_exchange *exchange) {
@@ -97,6 +40,14 @@ static bool is_let_in(const struct link *link, struct control_exchange *exchange
   return link->tunnel;
 }
 
+/* One may wait for the owner's word, since a peer need not wait for ours before it asks. */
+static void take_ping_request(struct link *link, struct control_exchange *exchange) {
+  if (!link->tunnel && !link->early)
+    link->early = exchange;
+  else if (is_let_in(link, exchange))
+    answer_ping(exchange);
+}
+
 static void on_request(UNUSED struct control *control, struct control_exchange *exchange,
                        const control_message *message, void *context) {
   struct link *link = context;
@@ -109,12 +60,11 @@ static void on_request(UNUSED struct control *control, struct control_exchange *
     take_tunnel_request(link, exchange, message->tunnel_request);
     return;
   case CYPHONIC__MESSAGE__BODY_PING_REQUEST:
-    if (is_let_in(link, exchange))
-      answer_ping(exchange);
+    take_ping_request(link, exchange);
     return;
   case CYPHONIC__MESSAGE__BODY_UPGRADE_REQUEST:
     if (is_let_in(link, exchange))
-      take_upgrade_request(link, exchange, message->upgrade_request);
+      link_take_upgrade(link, exchange, message->upgrade_request);
     return;
   default:
     control_refuse(exchange, CYPHONIC__ERROR__CODE__UNKNOWN_MESSAGE,
@@ -134,19 +84,23 @@ static void on_established(UNUSED struct quic_connection *connection, void *cont
   if (!link->control)
     quic_connection_close(link->connection, LINK_CLOSE_DONE, "no memory");
   else
-    link->handler->established(link, link->context);
+    link_tell_news(link, LINK_ESTABLISHED);
 }
 
-/* A TunnelRequest not answered by now gets its answer into the void, so that the exchange ends. */
+/* What is not answered by now gets its answer into the void, so that the exchange ends. */
 static void drop_parts(struct link *link) {
-  struct control_exchange *exchange = link->exchange;
+  link_answer_upgrade(link, NULL, 0);
+  struct control_exchange *exchange = link->exchange, *early = link->early;
   struct control *control = link->control;
   struct tunnel *tunnel = link->tunnel;
-  link->exchange = NULL;
+  link->exchange = link->early = NULL;
   link->control = NULL;
   link->tunnel = NULL;
   if (exchange)
     control_refuse(exchange, CYPHONIC__ERROR__CODE__NOT_DIRECTED,
+                   "no Route Direction allows this tunnel");
+  if (early)
+    control_refuse(early, CYPHONIC__ERROR__CODE__NOT_DIRECTED,
                    "no Route Direction allows this tunnel");
   if (tunnel)
     tunnel_free(tunnel);
@@ -163,27 +117,28 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
     error_set(&error, close->code == ERROR_NONE ? ERROR_CLOSED : close->code, "%s", close->message);
     DL_DELETE2(link->shared->links, link, previous, next);
     link->handler->closed(link, &error, link->context);
+    link->handler = NULL;
   }
-  free(link);
+  link->connection = NULL;
+  link->closed = true;
+  link_free_if_unused(link);
 }
 
 static void on_remote_changed(UNUSED struct quic_connection *connection, void *context) {
-  struct link *link = context;
-  if (link->handler)
-    link->handler->moved(link, link->context);
+  link_tell_news(context, LINK_MOVED);
 }
 
 static void on_migrated(UNUSED struct quic_connection *connection, bool success, void *context) {
-  struct link *link = context;
-  if (link->handler)
-    link->handler->migrated(link, success, link->context);
+  struct link_event event = {.news = LINK_MIGRATED, .success = success};
+  link_tell(context, &event);
 }
 
 static void on_spoke_elsewhere(UNUSED struct quic_connection *connection,
                                const struct address *remote, void *context) {
   struct link *link = context;
-  if (link->handler && link->control)
-    link->handler->spoke_elsewhere(link, remote, link->context);
+  struct link_event event = {.news = LINK_SPOKE_ELSEWHERE, .remote = *remote};
+  if (link->control)
+    link_tell(link, &event);
 }
 
 static const struct quic_handler connection_handler = {
@@ -228,23 +183,25 @@ int link_connect(struct link_shared *shared, const struct link_target *wanted,
       .handler = &connection_handler,
       .context = link,
   };
+  lane_enter(shared->lane);
   int code = quic_connect(shared->endpoint, &target, &link->connection, error);
   if (code) {
     free(link);
-    return code;
+  } else {
+    DL_APPEND2(shared->links, link, previous, next);
+    *out = link;
   }
-  DL_APPEND2(shared->links, link, previous, next);
-  *out = link;
-  return 0;
+  lane_leave(shared->lane);
+  return code;
 }
 
 void link_add_candidate(struct link *link, const struct address *remote) {
-  quic_connection_add_candidate(link->connection, remote);
+  quic_connection_add_candidate(link_visit(link), remote);
+  link_leave(link);
 }
 
 int link_accept(struct link_shared *shared, struct quic_connection *connection,
-                const struct link_handler *handler, void *context, struct link **out,
-                struct error *error) {
+                const struct link_handler *handler, void *context, struct error *error) {
   struct link *link = link_new(shared, handler, context);
   if (!link) {
     quic_connection_close(connection, LINK_CLOSE_DONE, "no memory");
@@ -259,16 +216,33 @@ int link_accept(struct link_shared *shared, struct quic_connection *connection,
     return error_set(error, ERROR_NO_MEMORY, "no memory for a tunnel");
   }
   DL_APPEND2(shared->links, link, previous, next);
-  *out = link;
+  link_tell_news(link, LINK_ACCEPTED);
   return 0;
 }
 
 /* --- the tunnel --- */
 
+/* peer_now's clock, as this lane has it. */
+static uint64_t now(const struct link *link) {
+  return uv_now(link->shared->loop) * NANOSECONDS_PER_MILLISECOND;
+}
+
+static void tell_traffic(struct link *link, bool received) {
+  struct link_event event = {.news = LINK_TRAFFIC, .received = received};
+  link->tell_traffic = false;
+  if (received)
+    link->tell_received = false;
+  link_tell(link, &event);
+}
+
 static void deliver(struct span packet, void *context) {
   struct link *link = context;
-  if (link->handler)
-    link->handler->received(link, packet, link->context);
+  if (!link->handler)
+    return;
+  link->traffic.received = now(link);
+  if (link->tell_traffic || link->tell_received)
+    tell_traffic(link, true);
+  link->shared->deliver(packet, link->shared->deliver_context);
 }
 
 int link_authorise(struct link *link, struct error *error) {
@@ -283,7 +257,16 @@ int link_authorise(struct link *link, struct error *error) {
       .deliver = deliver,
       .context = link,
   };
-  return tunnel_new(link->connection, &config, &link->tunnel, error);
+  struct quic_connection *connection = link_visit(link);
+  int code = tunnel_new(connection, &config, &link->tunnel, error);
+  if (!code && link->early)
+    answer_ping(link->early);
+  if (!code) {
+    link->early = NULL;
+    quic_connection_take_early_datagrams(connection);
+  }
+  link_leave(link);
+  return code;
 }
 
 bool link_is_authorised(const struct link *link) {
@@ -302,25 +285,25 @@ static void tunnel_answered(UNUSED struct control *control, int code, const cont
     error_set(&fault, ERROR_PROTOCOL, "the peer answered the TunnelRequest with another message");
   if (fault.code == ERROR_NONE) {
     link->confirmed = true;
-    link->handler->confirmed(link, link->context);
+    link_tell_news(link, LINK_CONFIRMED);
     return;
   }
-  link->handler->refused(link, &fault, link->context);
+  struct link_event event = {.news = LINK_REFUSED, .error = fault};
+  link_tell(link, &event);
   quic_connection_close(link->connection, LINK_CLOSE_DONE, "the tunnel was refused");
 }
 
 int link_request(struct link *link, struct error *error) {
-  Cyphonic__TunnelRequest request = CYPHONIC__TUNNEL_REQUEST__INIT;
-  request.direction_id = link->direction_id;
-  request.mtu = LINK_MTU;
+  Cyphonic__TunnelRequest tunnel_request = CYPHONIC__TUNNEL_REQUEST__INIT;
+  tunnel_request.direction_id = link->direction_id;
+  tunnel_request.mtu = LINK_MTU;
   control_message message = CYPHONIC__MESSAGE__INIT;
   message.body_case = CYPHONIC__MESSAGE__BODY_TUNNEL_REQUEST;
-  message.tunnel_request = &request;
-  return control_request(link->control, &message, LINK_REQUEST_TIMEOUT, tunnel_answered, link,
-                         error);
+  message.tunnel_request = &tunnel_request;
+  return link_ask(link, &message, tunnel_answered, link, error);
 }
 
-void link_grant(struct link *link) {
+static void grant(struct link *link) {
   struct control_exchange *exchange = link->exchange;
   if (!exchange)
     return;
@@ -334,108 +317,80 @@ void link_grant(struct link *link) {
   control_reply(exchange, &reply);
 }
 
+void link_grant(struct link *link) {
+  lane_enter(link->shared->lane);
+  grant(link);
+  lane_leave(link->shared->lane);
+}
+
 void link_refuse(struct link *link, enum link_close_code code, const char *text) {
+  struct quic_connection *connection = link_visit(link);
   struct control_exchange *exchange = link->exchange;
   link->exchange = NULL;
   if (exchange)
     control_refuse(exchange, CYPHONIC__ERROR__CODE__NOT_DIRECTED, "%s", text);
-  quic_connection_close(link->connection, code, text);
+  quic_connection_close(connection, code, text);
+  link_leave(link);
 }
 
 void link_send(struct link *link, struct span packet) {
+  lane_enter(link->shared->lane);
+  link->traffic.sent = now(link);
+  if (link->tell_traffic)
+    tell_traffic(link, false);
   tunnel_send(link->tunnel, packet);
+  lane_leave(link->shared->lane);
 }
 
 void link_salvage(struct link *link, void (*take)(struct span packet, void *context),
                   void *context) {
+  lane_enter(link->shared->lane);
   tunnel_salvage(link->tunnel, take, context);
+  lane_leave(link->shared->lane);
 }
 
-int link_ping(struct link *link, control_reply_callback callback, void *context,
-              struct error *error) {
-  Cyphonic__PingRequest request = CYPHONIC__PING_REQUEST__INIT;
-  control_message message = CYPHONIC__MESSAGE__INIT;
-  message.body_case = CYPHONIC__MESSAGE__BODY_PING_REQUEST;
-  message.ping_request = &request;
-  return control_request(link->control, &message, LINK_REQUEST_TIMEOUT, callback, context, error);
+struct link_traffic link_traffic(const struct link *link) {
+  lane_enter(link->shared->lane);
+  struct link_traffic traffic = link->traffic;
+  lane_leave(link->shared->lane);
+  return traffic;
 }
 
-static void probe_answered(UNUSED struct control *control, UNUSED int code,
-                           UNUSED const control_message *reply, UNUSED const struct error *error,
-                           void *context) {
-  struct link *link = context;
-  link->probed = 0;
-}
-
-void link_probe(struct link *link) {
-  struct error error = {0};
-  if (link->probed == 0 && !link_ping(link, probe_answered, link, &error))
-    link->probed = clock_now();
-}
-
-void link_await_anew(struct link *link) {
-  if (link->probed != 0)
-    link->probed = clock_now();
-}
-
-static void announced(UNUSED struct control *control, UNUSED int code,
-                      UNUSED const control_message *reply, UNUSED const struct error *error,
-                      UNUSED void *context) {
-}
-
-int link_announce(struct link *link, struct error *error) {
-  return link_ping(link, announced, NULL, error);
-}
-
-uint64_t link_silence(const struct link *link, uint64_t now) {
-  uint64_t silence = quic_connection_silence(link->connection, now);
-  uint64_t waited = link->probed != 0 && now > link->probed ? now - link->probed : 0;
-  return waited > silence ? waited : silence;
-}
-
-static void upgrade_answered(UNUSED struct control *control, int code, const control_message *reply,
-                             UNUSED const struct error *error, void *context) {
-  struct link *link = context;
-  if (!link->handler || !link->control)
-    return; /* `closed` tells */
-  struct address theirs[LINK_CANDIDATES_MAX];
-  size_t count = 0;
-  if (!code && reply->body_case == CYPHONIC__MESSAGE__BODY_UPGRADE_RESPONSE)
-    count = read_candidates(reply->upgrade_response->candidates,
-                            reply->upgrade_response->n_candidates, theirs);
-  link->handler->upgrade_answered(link, theirs, count, link->context);
-}
-
-int link_upgrade(struct link *link, const struct address *ours, size_t count, struct error *error) {
-  Cyphonic__Endpoint endpoints[LINK_CANDIDATES_MAX], *pointers[LINK_CANDIDATES_MAX];
-  Cyphonic__UpgradeRequest request = CYPHONIC__UPGRADE_REQUEST__INIT;
-  request.n_candidates = write_candidates(ours, count, endpoints, pointers);
-  request.candidates = pointers;
-  control_message message = CYPHONIC__MESSAGE__INIT;
-  message.body_case = CYPHONIC__MESSAGE__BODY_UPGRADE_REQUEST;
-  message.upgrade_request = &request;
-  return control_request(link->control, &message, LINK_REQUEST_TIMEOUT, upgrade_answered, link,
-                         error);
+void link_tell_traffic(struct link *link, bool received_only) {
+  lane_enter(link->shared->lane);
+  if (received_only)
+    link->tell_received = true;
+  else
+    link->tell_traffic = true;
+  lane_leave(link->shared->lane);
 }
 
 /* --- the end --- */
 
 void link_close(struct link *link, enum link_close_code code, const char *reason) {
-  quic_connection_close(link->connection, code, reason);
+  quic_connection_close(link_visit(link), code, reason);
+  link_leave(link);
 }
 
 void link_abandon(struct link *link) {
+  struct lane *lane = link->shared->lane;
+  lane_enter(lane);
   link->handler = NULL;
   DL_DELETE2(link->shared->links, link, previous, next);
   drop_parts(link);
   quic_connection_close(link->connection, LINK_CLOSE_DONE, "the node leaves");
+  lane_leave(lane);
 }
 
 void link_abandon_all(struct link_shared *shared) {
   struct link *link, *next;
+  lane_enter(shared->lane);
   DL_FOREACH_SAFE2(shared->links, link, next, next)
   link_abandon(link);
+  lane_leave(shared->lane);
 }
+
+/* --- what is known --- */
 
 void link_set_owner(struct link *link, void *owner) {
   link->owner = owner;
@@ -445,6 +400,7 @@ void *link_owner(const struct link *link) {
   return link->owner;
 }
 
+/* The connection does not change it any more. */
 const struct pki_identity *link_identity(const struct link *link) {
   return quic_connection_peer(link->connection);
 }
@@ -454,7 +410,10 @@ bool link_is_client(const struct link *link) {
 }
 
 uint64_t link_direction(const struct link *link) {
-  return link->direction_id;
+  lane_enter(link->shared->lane);
+  uint64_t direction_id = link->direction_id;
+  lane_leave(link->shared->lane);
+  return direction_id;
 }
 
 uint32_t link_peer_route_id(const struct link *link) {
@@ -462,15 +421,47 @@ uint32_t link_peer_route_id(const struct link *link) {
 }
 
 bool link_is_confirmed(const struct link *link) {
-  return link->confirmed;
+  lane_enter(link->shared->lane);
+  bool confirmed = link->confirmed;
+  lane_leave(link->shared->lane);
+  return confirmed;
 }
 
-struct quic_connection *link_connection(const struct link *link) {
+struct address link_remote(const struct link *link) {
+  struct address remote = quic_connection_remote(link_visit(link));
+  link_leave(link);
+  return remote;
+}
+
+struct ip_address link_local(const struct link *link) {
+  struct ip_address local = quic_connection_local(link_visit(link)).ip;
+  link_leave(link);
+  return local;
+}
+
+int link_migrate(struct link *link, const struct address *remote, bool immediately) {
+  int code = quic_connection_migrate(link_visit(link), remote, immediately);
+  link_leave(link);
+  return code;
+}
+
+struct quic_connection *link_visit(const struct link *link) {
+  lane_enter(link->shared->lane);
   return link->connection;
+}
+
+void link_leave(const struct link *link) {
+  lane_leave(link->shared->lane);
+}
+
+struct lane *link_lane(const struct link *link) {
+  return link->shared->lane;
 }
 
 void link_counters(const struct link *link, struct tunnel_counters *counters) {
   *counters = (struct tunnel_counters){0};
+  lane_enter(link->shared->lane);
   if (link->tunnel)
     tunnel_counters(link->tunnel, counters);
+  lane_leave(link->shared->lane);
 }

@@ -1,10 +1,14 @@
 /* One QUIC connection with another node: its handshake, its TunnelRequest, and, once its peer is
  * authorised, the tunnel on it. Which peer it belongs to, and which of two links is used, its owner
- * decides. */
+ * decides.
+ *
+ * A link lives on a lane, and its owner is the main thread's: each function here visits the lane
+ * (lane.h), and the handler is called by the main thread. */
 #ifndef CYPHONIC_NODE_LINK_H
 #define CYPHONIC_NODE_LINK_H
 
 #include "control/control.h"
+#include "node/lane.h"
 #include "tunnel/tunnel.h"
 
 #define LINK_ALPN "cyphonic-tun/1"
@@ -33,6 +37,8 @@ enum link_close_code {
 struct link;
 
 struct link_handler {
+  /* Server: a connection came (link_accept). */
+  void (*accepted)(struct link *link, void *context);
   /* Client: the handshake is complete; link_identity tells with whom. */
   void (*established)(struct link *link, void *context);
   /* Server: a TunnelRequest came; it awaits link_grant or link_refuse. */
@@ -41,18 +47,18 @@ struct link_handler {
   void (*confirmed)(struct link *link, void *context);
   /* Client: the peer refused the TunnelRequest; the link closes by itself. */
   void (*refused)(struct link *link, const struct error *error, void *context);
-  /* A packet for the TUN device, from the peer or about one given to link_send. */
-  void (*received)(struct link *link, struct span packet, void *context);
+  /* What link_tell_traffic asked for: a packet came, or went. */
+  void (*traffic)(struct link *link, bool received, void *context);
   /* The peer's address, or the way to it, changed. */
   void (*moved)(struct link *link, void *context);
   /* Client: what quic_connection_migrate began is over. */
   void (*migrated)(struct link *link, bool success, void *context);
   /* Client: as quic_handler's. Only after link_authorise. */
   void (*spoke_elsewhere)(struct link *link, const struct address *remote, void *context);
-  /* The peer wants to meet directly at its addresses; fills in ours, returns how many. Only after
+  /* The peer wants to meet directly at its addresses; link_answer_upgrade tells it ours. Only after
    * link_authorise. */
-  size_t (*upgrade_asked)(struct link *link, const struct address *theirs, size_t count,
-                          struct address ours[LINK_CANDIDATES_MAX], void *context);
+  void (*upgrade_asked)(struct link *link, const struct address *theirs, size_t count,
+                        void *context);
   /* What came of link_upgrade: none if the peer refused or did not answer. */
   void (*upgrade_answered)(struct link *link, const struct address *theirs, size_t count,
                            void *context);
@@ -60,17 +66,21 @@ struct link_handler {
   void (*closed)(struct link *link, const struct error *error, void *context);
 };
 
-/* What every link of this node shares. It goes after link_abandon_all; what it points to, after the
+/* What every link on a lane shares. It goes after link_abandon_all; what it points to, after the
  * endpoint. */
 struct link_shared {
-  uv_loop_t *loop;
+  struct lane *lane; /* NULL: the main thread */
+  uv_loop_t *loop;   /* the lane's */
   const struct log *log;
   struct quic_endpoint *endpoint;
   const struct pki_credentials *credentials;
   const struct pki_trust *trust;
   struct ip_address ipv4, ipv6; /* our virtual addresses */
   uint64_t idle_timeout;        /* nanoseconds, of the QUIC connection */
-  struct link *links;           /* all that are not abandoned; NULL at first */
+  /* A packet for the TUN device, from a peer or about one given to link_send. On the lane. */
+  void (*deliver)(struct span packet, void *context);
+  void *deliver_context;
+  struct link *links; /* all that are not abandoned; NULL at first */
 };
 
 struct link_target {
@@ -85,10 +95,10 @@ int link_connect(struct link_shared *shared, const struct link_target *target,
                  struct error *error) MUST_CHECK;
 /* Client, before `established`: another address at which the peer may be, or a TRS. */
 void link_add_candidate(struct link *link, const struct address *remote);
-/* A connection that the service accepted. On failure the connection is closed. */
+/* A connection that the service accepted; on the lane. The handler's `accepted` tells of the link.
+ * On failure the connection is closed. */
 int link_accept(struct link_shared *shared, struct quic_connection *connection,
-                const struct link_handler *handler, void *context, struct link **link,
-                struct error *error) MUST_CHECK;
+                const struct link_handler *handler, void *context, struct error *error) MUST_CHECK;
 
 /* The peer is who it must be: the tunnel begins. */
 int link_authorise(struct link *link, struct error *error) MUST_CHECK;
@@ -104,7 +114,10 @@ void link_send(struct link *link, struct span packet);
 /* As tunnel_salvage. Only after link_authorise. */
 void link_salvage(struct link *link, void (*take)(struct span packet, void *context),
                   void *context);
-int link_ping(struct link *link, control_reply_callback callback, void *context,
+/* `round_trip` in nanoseconds, if code is 0. Called exactly once. */
+typedef void (*link_ping_callback)(int code, uint64_t round_trip, const struct error *error,
+                                   void *context);
+int link_ping(struct link *link, link_ping_callback callback, void *context,
               struct error *error) MUST_CHECK;
 /* Says something that the peer must answer. */
 void link_probe(struct link *link);
@@ -116,10 +129,20 @@ int link_announce(struct link *link, struct error *error) MUST_CHECK;
  * answer to link_probe included. `now` is clock_now's. */
 uint64_t link_silence(const struct link *link, uint64_t now);
 
+/* Nanoseconds of peer_now's clock, of the last inner packet each way; 0: there was none. */
+struct link_traffic {
+  uint64_t sent, received;
+};
+struct link_traffic link_traffic(const struct link *link);
+/* Has the handler told once of the next inner packet: of the next that comes, or either way. */
+void link_tell_traffic(struct link *link, bool received_only);
+
 /* Tells the peer our addresses and asks for its, so that both send to each other's. `answered`
  * follows, unless the link closes before. */
 int link_upgrade(struct link *link, const struct address *ours, size_t count,
                  struct error *error) MUST_CHECK;
+/* To what the handler's `upgrade_asked` told last. */
+void link_answer_upgrade(struct link *link, const struct address *ours, size_t count);
 
 /* `closed` follows from the loop. */
 void link_close(struct link *link, enum link_close_code code, const char *reason);
@@ -141,7 +164,15 @@ uint64_t link_direction(const struct link *link);
 uint32_t link_peer_route_id(const struct link *link);
 /* The peer has answered, or asked, the TunnelRequest: the tunnel has worked. */
 bool link_is_confirmed(const struct link *link);
-struct quic_connection *link_connection(const struct link *link);
+/* Where the packets go, and from which address: as quic_connection_remote and _local. */
+struct address link_remote(const struct link *link);
+struct ip_address link_local(const struct link *link);
+/* Client: as quic_connection_migrate. */
+int link_migrate(struct link *link, const struct address *remote, bool immediately) MUST_CHECK;
+/* For what else there is to be done with the connection, until link_leave. */
+struct quic_connection *link_visit(const struct link *link);
+void link_leave(const struct link *link);
+struct lane *link_lane(const struct link *link);
 /* Zeros before link_authorise. */
 void link_counters(const struct link *link, struct tunnel_counters *counters);
 

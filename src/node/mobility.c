@@ -10,7 +10,7 @@ static const struct log *log_of(const struct peer *peer) {
 }
 
 void mobility_begin(struct peer *peer) {
-  struct address remote = quic_connection_remote(link_connection(peer->link));
+  struct address remote = link_remote(peer->link);
   peer->mobility = (struct mobility){.source = source_towards(&remote, 0),
                                      .remote = remote,
                                      .direct = peer->path.relay[0] == '\0'};
@@ -32,10 +32,9 @@ static void move_end(struct peer *peer) {
   struct move *move = &peer->mobility.last;
   move->pending = false;
   if (move->kind == MOVE_OWN_ADDRESS)
-    move->to.ip = link_is_client(peer->link)
-                      ? peer->mobility.source
-                      : quic_connection_local(link_connection(peer->link)).ip;
-  move->pause = quic_connection_take_wait(link_connection(peer->link), clock_now());
+    move->to.ip = link_is_client(peer->link) ? peer->mobility.source : link_local(peer->link);
+  move->pause = quic_connection_take_wait(link_visit(peer->link), clock_now());
+  link_leave(peer->link);
   log_info(log_of(peer), "moved", "peer=%s kind=%s pause=%llums", peer->entry.fqdn,
            move_kind_name(move->kind),
            (unsigned long long)(move->pause / NANOSECONDS_PER_MILLISECOND));
@@ -48,6 +47,8 @@ static void move_begin(struct peer *peer, const struct move *move) {
   peer->mobility.last.at = clock_wall();
   if (!move->pending)
     move_end(peer);
+  else
+    link_tell_traffic(peer->link, true);
 }
 
 void mobility_heard(struct peer *peer) {
@@ -58,7 +59,7 @@ void mobility_heard(struct peer *peer) {
 /* Told when packets of the peer have come by the new way: the pause is over. */
 void mobility_path_changed(struct peer *peer) {
   struct mobility *mobility = &peer->mobility;
-  struct address remote = quic_connection_remote(link_connection(peer->link));
+  struct address remote = link_remote(peer->link);
   bool direct = peer->path.relay[0] == '\0';
   bool route =
       direct != mobility->direct || (!direct && !address_equal(&remote, &mobility->remote));
@@ -88,7 +89,7 @@ static void speak(struct peer *peer) {
 }
 
 bool mobility_can_go_on(const struct peer *peer, const struct host_addresses *addresses) {
-  struct address remote = quic_connection_remote(link_connection(peer->link));
+  struct address remote = link_remote(peer->link);
   return host_addresses_have_family(addresses, remote.ip.family);
 }
 
@@ -102,8 +103,8 @@ static bool readdress_server(struct quic_connection *connection,
   return gone && quic_connection_readdress(connection, false) == 0;
 }
 
-void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
-  struct quic_connection *connection = link_connection(peer->link);
+static void addresses_changed(struct peer *peer, struct quic_connection *connection,
+                              const struct host_addresses *addresses) {
   struct mobility *mobility = &peer->mobility;
   bool client = link_is_client(peer->link);
   bool chosen = client && !quic_connection_is_holding(connection); /* by the kernel */
@@ -131,12 +132,18 @@ void mobility_addresses_changed(struct peer *peer, const struct host_addresses *
   speak(peer);
 }
 
+void mobility_addresses_changed(struct peer *peer, const struct host_addresses *addresses) {
+  struct link *link = peer->link;
+  addresses_changed(peer, link_visit(link), addresses);
+  link_leave(link);
+}
+
 void mobility_migrated(struct peer *peer, bool success) {
   struct mobility *mobility = &peer->mobility;
   if (!mobility->trying)
     return;
   mobility->trying = false;
-  struct ip_address used = quic_connection_local(link_connection(peer->link)).ip;
+  struct ip_address used = link_local(peer->link);
   if (success && !ip_address_equal(&used, &mobility->before)) {
     struct move move = {.kind = MOVE_OWN_ADDRESS, .from.ip = mobility->before};
     mobility->stayed = false;
@@ -157,7 +164,7 @@ static bool follow(struct peer *peer, const struct address *remote) {
   if (peer->mobility.followed != 0 && now - peer->mobility.followed < MOBILITY_FOLLOW_INTERVAL)
     return false;
   peer->mobility.followed = now;
-  int code = quic_connection_migrate(link_connection(peer->link), remote, false);
+  int code = link_migrate(peer->link, remote, false);
   log_debug(log_of(peer), "peer-spoke-elsewhere", "peer=%s remote=%s followed=%s", peer->entry.fqdn,
             address_text(remote, text), code ? "no" : "yes");
   return code != ERROR_AGAIN;

@@ -124,6 +124,18 @@ static const struct run_handler run_handler = {
 
 /* --- starting and stopping --- */
 
+static int open_endpoint(struct node *node, const struct quic_endpoint_config *config,
+                         struct error *error) {
+  if (node->config.threads == 0)
+    return quic_endpoint_new(config, &node->endpoint, error);
+  int code = lanes_new(node->config.threads, config, &node->lanes, error);
+  if (code)
+    node->lanes = NULL;
+  else
+    node->endpoint = lanes_main_endpoint(node->lanes);
+  return code;
+}
+
 int node_endpoint_open(struct node *node, struct error *error) {
   if (node->endpoint)
     return 0;
@@ -139,12 +151,12 @@ int node_endpoint_open(struct node *node, struct error *error) {
       .qlog_folder = node->qlog_folder,
   };
   struct error fault = {0};
-  code = quic_endpoint_new(&config, &node->endpoint, &fault);
+  code = open_endpoint(node, &config, &fault);
   if (code && config.port != 0) {
     log_info(node->config.log, "port-taken", "port=%u text=\"any port is used\" error=\"%s\"",
              config.port, fault.message);
     config.port = 0;
-    code = quic_endpoint_new(&config, &node->endpoint, &fault);
+    code = open_endpoint(node, &config, &fault);
   }
   explicit_bzero(secret, sizeof secret);
   if (code) {
@@ -179,6 +191,8 @@ void node_stop(struct node *node) {
   node->run = NULL;
   tell_node(node);
   struct quic_endpoint *endpoint = node->endpoint;
+  lanes_close(node->lanes);
+  node->lanes = NULL;
   node->endpoint = NULL;
   if (endpoint)
     quic_endpoint_close(endpoint, on_stopped, node);
@@ -197,6 +211,7 @@ static int start(struct node *node, struct error *error) {
   struct run_config config = {
       .node = &node->config,
       .endpoint = node->endpoint,
+      .lanes = node->lanes,
       .state = &node->state,
       .identity = &node->identity,
       .warnings = &node->warnings,

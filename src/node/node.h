@@ -19,6 +19,7 @@ struct node_config {
   const char *state_folder;   /* node.key, node.crt, root.crt, node.json, quic.secret */
   const char *interface_name; /* of the TUN device */
   uint16_t port;              /* UDP port to take if free, else any; 0: any */
+  unsigned threads;           /* for tunnels, besides the main one; 0: that does it all */
   uint64_t tunnel_idle;       /* nanoseconds without inner packets after which a tunnel closes */
   uint64_t keep_alive;        /* nanoseconds, where a NAT mapping must live */
   uint64_t keep_alive_limit;  /* up to which it is learned how long that may be; 0: it is not */

@@ -27,6 +27,7 @@ struct node {
   struct node_identity identity;
   struct warnings warnings;
   struct quic_endpoint *endpoint; /* from the first start or join until the node goes down */
+  struct lanes *lanes;            /* likewise; NULL: there are no threads */
   bool stopping;                  /* the endpoint closes */
   bool start_again;               /* told to go up meanwhile */
   struct run *run;

@@ -198,7 +198,3 @@ void packet_path_deliver(struct packet_path *path, struct span packet) {
   if (join_pending(path->join))
     uv_idle_start(&path->idle, turn_again);
 }
-
-const struct tun *packet_path_tun(const struct packet_path *path) {
-  return path->tun;
-}

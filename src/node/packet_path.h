@@ -33,6 +33,4 @@ void packet_path_close(struct packet_path *path);
  * the kernel does not take is lost, as on a wire. */
 void packet_path_deliver(struct packet_path *path, struct span packet);
 
-const struct tun *packet_path_tun(const struct packet_path *path);
-
 #endif

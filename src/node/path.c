@@ -21,7 +21,7 @@ void path_init(struct peer *peer) {
 /* --- what is known --- */
 
 static struct address remote_of(const struct peer *peer) {
-  return quic_connection_remote(link_connection(peer->link));
+  return link_remote(peer->link);
 }
 
 static void note_change(struct peer *peer) {
@@ -68,20 +68,23 @@ static struct path_own own_addresses(const struct peer *peer) {
 }
 
 static struct path_signs signs_of(const struct peer *peer) {
-  const struct quic_connection *connection = link_connection(peer->link);
+  const struct quic_connection *connection = link_visit(peer->link);
   struct quic_connection_counters counters;
   struct address remote = remote_of(peer), relay;
+  struct link_traffic traffic = link_traffic(peer->link);
   quic_connection_counters(connection, &counters);
-  return (struct path_signs){
+  struct path_signs signs = {
       .relayed = binding_name_at(&peer->binding, &remote),
       .confirmed = link_is_confirmed(peer->link),
       .relay_ready = binding_is_ready(&peer->binding, &relay) && !address_equal(&relay, &remote),
       .silence = link_silence(peer->link, clock_now()),
       .probe_timeout = quic_connection_probe_timeout(connection),
       .arrived = counters.received_packets,
-      .sent = peer->path.sent,
-      .received = peer->path.received,
+      .sent = traffic.sent,
+      .received = traffic.received,
   };
+  link_leave(peer->link);
+  return signs;
 }
 
 /* --- what is done --- */
@@ -102,7 +105,7 @@ static bool try_candidate(struct peer *peer) {
   char text[ADDRESS_TEXT_SIZE];
   log_debug(peer->environment->link->log, "path-try", "peer=%s remote=%s", peer->entry.fqdn,
             address_text(candidate, text));
-  int code = quic_connection_migrate(link_connection(peer->link), candidate, false);
+  int code = link_migrate(peer->link, candidate, false);
   if (code == ERROR_AGAIN)
     path_plan_again(plan);
   else if (code)
@@ -119,7 +122,7 @@ static bool fall_to_relay(struct peer *peer) {
     return false;
   }
   const char *name = binding_name_at(&peer->binding, &remote);
-  int code = quic_connection_migrate(link_connection(peer->link), &relay, true);
+  int code = link_migrate(peer->link, &relay, true);
   if (code == ERROR_AGAIN) {
     path_plan_again(plan);
     return false;
@@ -185,22 +188,24 @@ static bool take_step(struct peer *peer) {
 
 /* --- time --- */
 
-static uint64_t last_traffic(const struct path *path) {
-  uint64_t last = path->sent > path->received ? path->sent : path->received;
-  return path->touched > last ? path->touched : last;
+static uint64_t idle_time(const struct peer *peer) {
+  struct link_traffic traffic = link_traffic(peer->link);
+  uint64_t last = traffic.sent > traffic.received ? traffic.sent : traffic.received;
+  uint64_t now = peer_now(peer);
+  if (peer->path.touched > last)
+    last = peer->path.touched;
+  return now > last ? now - last : 0; /* a lane's clock may be ahead */
 }
 
 static bool wants_tick(const struct peer *peer) {
   const struct path *path = &peer->path;
-  uint64_t idle = peer_now(peer) - last_traffic(path);
+  uint64_t idle = idle_time(peer);
   if (idle < PATH_IDLE || (path->relay[0] != '\0' && path_plan_is_busy(&path->plan)))
     return true;
   return idle < PATH_IDLE_SILENT && link_silence(peer->link, clock_now()) > 0;
 }
 
-static void look(struct peer *peer) {
-  if (!peer->path.standing)
-    return;
+static void look_at(struct peer *peer) {
   if (binding_wants_renewal(&peer->binding, peer_now(peer)) && peer->path.plan.client &&
       !peer->path.renewing)
     find_relay(peer, false);
@@ -210,10 +215,22 @@ static void look(struct peer *peer) {
   if (!peer->path.standing)
     return;
   peer->path.ticking = wants_tick(peer);
-  if (peer->path.ticking)
+  if (peer->path.ticking) {
     uv_timer_start(&peer->path.timer, tick, PATH_TICK, 0);
-  else
+  } else {
     uv_timer_stop(&peer->path.timer);
+    link_tell_traffic(peer->link, false);
+  }
+}
+
+/* In one visit. */
+static void look(struct peer *peer) {
+  if (!peer->path.standing)
+    return;
+  struct lane *lane = link_lane(peer->link);
+  lane_enter(lane);
+  look_at(peer);
+  lane_leave(lane);
 }
 
 static void tick(uv_timer_t *timer) {
@@ -233,15 +250,10 @@ static void keep_ticking(struct peer *peer) {
   uv_timer_start(&peer->path.timer, tick, PATH_TICK, 0);
 }
 
-void path_note_sent(struct peer *peer) {
-  peer->path.sent = peer_now(peer);
+void path_traffic(struct peer *peer, bool received) {
   keep_ticking(peer);
-}
-
-void path_note_received(struct peer *peer) {
-  peer->path.received = peer_now(peer);
-  keep_ticking(peer);
-  mobility_heard(peer);
+  if (received)
+    mobility_heard(peer);
 }
 
 void path_note_ping(struct peer *peer) {
@@ -257,7 +269,6 @@ void path_begin(struct peer *peer) {
   const char *name = binding_name_at(&peer->binding, &remote);
   path->standing = true;
   path->renewing = false;
-  path->sent = path->received = 0;
   path->touched = peer_now(peer);
   path->met = 0;
   path->changed = clock_wall();
@@ -305,8 +316,10 @@ void path_migrated(struct peer *peer, bool success) {
   struct path_plan *plan = &peer->path.plan;
   bool tried = plan->activity == PATH_TRYING;
   look_where(peer);
-  if (success)
+  if (success) {
+    link_await_anew(peer->link); /* what was asked by the old way is not held against the new */
     mobility_heard(peer);
+  }
   mobility_migrated(peer, success);
   mobility_path_changed(peer);
   path_plan_moved(plan, success, peer_now(peer));
@@ -334,8 +347,7 @@ static void take_candidates(struct peer *peer, struct address *theirs, size_t co
   look_soon(peer);
 }
 
-size_t path_upgrade_asked(struct peer *peer, const struct address *theirs, size_t count,
-                          struct address ours[LINK_CANDIDATES_MAX]) {
+void path_upgrade_asked(struct peer *peer, const struct address *theirs, size_t count) {
   struct path_own own = own_addresses(peer);
   struct address ordered[LINK_CANDIDATES_MAX];
   memcpy(ordered, theirs, count * sizeof *theirs);
@@ -344,9 +356,7 @@ size_t path_upgrade_asked(struct peer *peer, const struct address *theirs, size_
   /* The server of a relayed tunnel whose addresses changed asks too: the client is to try now. */
   if (peer->path.plan.client && peer->path.relay[0] != '\0')
     take_candidates(peer, ordered, count);
-  size_t told = own.count < LINK_CANDIDATES_MAX ? own.count : LINK_CANDIDATES_MAX;
-  memcpy(ours, own.item, told * sizeof *ours);
-  return told;
+  link_answer_upgrade(peer->link, own.item, own.count);
 }
 
 void path_upgrade_answered(struct peer *peer, const struct address *theirs, size_t count) {

@@ -26,11 +26,11 @@ struct path {
   bool standing, ticking;
   bool renewing; /* we asked NMS for a direction of this tunnel */
   struct path_plan plan;
-  uint64_t begun, sent, received, touched; /* nanoseconds */
-  uint64_t met;                            /* when we last sent to the peer's addresses */
-  int64_t changed;                         /* wall time */
-  char relay[FQDN_SIZE];                   /* the TRS in use; empty: direct */
-  char reason[PATH_REASON_SIZE];           /* why not direct, or why not as before; may be empty */
+  uint64_t touched;              /* nanoseconds, when it was begun, or a ping asked for */
+  uint64_t met;                  /* when we last sent to the peer's addresses */
+  int64_t changed;               /* wall time */
+  char relay[FQDN_SIZE];         /* the TRS in use; empty: direct */
+  char reason[PATH_REASON_SIZE]; /* why not direct, or why not as before; may be empty */
 };
 
 void path_init(struct peer *peer);
@@ -40,17 +40,15 @@ void path_begin(struct peer *peer);
 /* No link is. */
 void path_end(struct peer *peer);
 
-/* An inner packet, or a ping: cheap. */
-void path_note_sent(struct peer *peer);
-void path_note_received(struct peer *peer);
+/* An inner packet, of which link_tell_traffic was to tell, or a ping. */
+void path_traffic(struct peer *peer, bool received);
 void path_note_ping(struct peer *peer);
 
 /* Of peer->link. */
 void path_moved(struct peer *peer);
 void path_confirmed(struct peer *peer);
 void path_migrated(struct peer *peer, bool success);
-size_t path_upgrade_asked(struct peer *peer, const struct address *theirs, size_t count,
-                          struct address ours[LINK_CANDIDATES_MAX]);
+void path_upgrade_asked(struct peer *peer, const struct address *theirs, size_t count);
 void path_upgrade_answered(struct peer *peer, const struct address *theirs, size_t count);
 
 void path_relay_ready(struct peer *peer);

@@ -74,7 +74,6 @@ int peer_await(struct peer *peer, enum peer_wait wait, peer_callback callback, v
 
 static void send_held(struct span packet, void *context) {
   struct peer *peer = context;
-  path_note_sent(peer);
   link_send(peer->link, packet);
 }
 
@@ -94,8 +93,6 @@ static void reject(struct span packet, void *context) {
 
 void peer_send(struct peer *peer, struct span packet) {
   if (peer->state == PEER_UP) {
-    peer->active = peer_now(peer);
-    path_note_sent(peer);
     link_send(peer->link, packet);
     return;
   }
@@ -115,11 +112,21 @@ static void arm(struct peer *peer, uint64_t milliseconds) {
   uv_timer_start(&peer->timer, time_over, milliseconds, 0);
 }
 
+uint64_t peer_idle(const struct peer *peer) {
+  struct link_traffic traffic = peer->link ? link_traffic(peer->link) : (struct link_traffic){0};
+  uint64_t now = peer_now(peer), last = peer->active;
+  if (traffic.sent > last)
+    last = traffic.sent;
+  if (traffic.received > last)
+    last = traffic.received;
+  return now > last ? now - last : 0; /* a lane's clock may be ahead */
+}
+
 static void idle_check(struct peer *peer) {
   uint64_t limit = peer->environment->tunnel_idle;
   if (limit == 0)
     return;
-  uint64_t idle = peer_now(peer) - peer->active;
+  uint64_t idle = peer_idle(peer);
   if (idle < limit) {
     arm(peer, (limit - idle) / NANOSECONDS_PER_MILLISECOND + 1);
     return;
@@ -287,12 +294,12 @@ void peer_keep_mapping(struct peer *peer) {
   const struct peer_environment *environment = peer->environment;
   if (!peer->link)
     return;
-  struct quic_connection *connection = link_connection(peer->link);
-  int family = quic_connection_remote(connection).ip.family;
+  int family = link_remote(peer->link).ip.family;
   uint64_t keep_alive = environment->keep_alive(family, environment->owner);
   if (keep_alive != 0 && !link_is_client(peer->link))
     keep_alive += NANOSECONDS_PER_SECOND;
-  quic_connection_set_keep_alive(connection, keep_alive);
+  quic_connection_set_keep_alive(link_visit(peer->link), keep_alive);
+  link_leave(peer->link);
 }
 
 void peer_hurry(struct peer *peer) {
@@ -416,7 +423,8 @@ static void timer_closed(uv_handle_t *handle) {
 
 void peer_free(struct peer *peer) {
   struct link *links[] = {peer->link, peer->spare, peer->attempt.link};
-  peer->link = peer->spare = peer->attempt.link = NULL;
+  peer_set_link(peer, NULL);
+  peer->spare = peer->attempt.link = NULL;
   for (size_t i = 0; i < sizeof links / sizeof *links; i++)
     if (links[i])
       link_abandon(links[i]);

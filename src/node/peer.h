@@ -45,11 +45,14 @@ enum peer_news {
 
 /* What all peers of a node share; outlives them. */
 struct peer_environment {
-  struct link_shared *link;
+  struct link_shared *link; /* of the main thread */
   struct relays *relays;
   const struct link_handler *handler; /* of links, with this environment's owner as context */
   void *owner;
-  uint64_t tunnel_idle; /* nanoseconds; 0: tunnels do not close for idleness */
+  uint64_t tunnel_idle;                      /* nanoseconds; 0: tunnels do not close for idleness */
+  struct link_shared *(*place)(void *owner); /* where the next link may live */
+  /* A peer's packets go by `link` now, and no more by `before`; either may be NULL. */
+  void (*linked)(struct link *before, struct link *link, void *owner);
   /* Asks NMS for a direction; answers by peer_refuse, peer_name or peer_direct, now or later. */
   void (*ask)(struct peer *peer, void *owner);
   uint64_t (*keep_alive)(int family, void *owner);  /* as session_keep_alive */
@@ -107,7 +110,7 @@ struct peer {
   /* Nanoseconds, when its path went with an address of ours; another is wanted as soon as NMS knows
    * the new ones, for which packets wait a moment. 0: it did not. */
   uint64_t again;
-  uint64_t active;     /* nanoseconds, of the last inner packet either way */
+  uint64_t active; /* nanoseconds, when it came up, or of the last inner packet of an old link */
   int64_t established; /* wall time, of the link in use */
   struct error failure;
   struct peer_waiter *waiters;
@@ -123,6 +126,8 @@ void peer_free(struct peer *peer);
 uint64_t peer_now(const struct peer *peer);
 /* Both its name and its addresses are known. */
 bool peer_is_named(const struct peer *peer);
+/* Nanoseconds since the last inner packet either way, of one that is up. */
+uint64_t peer_idle(const struct peer *peer);
 /* A failure is too fresh for another attempt. */
 bool peer_is_held(const struct peer *peer);
 
@@ -167,12 +172,12 @@ void peer_link_established(struct peer *peer, struct link *link);
 void peer_link_requested(struct peer *peer, struct link *link);
 void peer_link_confirmed(struct peer *peer, struct link *link);
 void peer_link_refused(struct peer *peer, struct link *link, const struct error *error);
-void peer_link_received(struct peer *peer, struct link *link, struct span packet);
+void peer_link_traffic(struct peer *peer, struct link *link, bool received);
 void peer_link_moved(struct peer *peer, struct link *link);
 void peer_link_migrated(struct peer *peer, struct link *link, bool success);
 void peer_link_spoke_elsewhere(struct peer *peer, struct link *link, const struct address *remote);
-size_t peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
-                               size_t count, struct address ours[LINK_CANDIDATES_MAX]);
+void peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
+                             size_t count);
 void peer_link_upgrade_answered(struct peer *peer, struct link *link, const struct address *theirs,
                                 size_t count);
 void peer_link_closed(struct peer *peer, struct link *link, const struct error *error);
@@ -188,6 +193,8 @@ void peer_attempt_failed(struct peer *peer, const struct error *why);
 void peer_tell(const struct peer *peer, enum peer_news news);
 /* The tunnel in use is dead: another is made beside it, as the direction that holds says. */
 void peer_reconnect(struct peer *peer);
+/* The link in use; NULL: there is none. */
+void peer_set_link(struct peer *peer, struct link *link);
 /* Closes a link that is nobody's any more, and forgets it. */
 void peer_let_go(struct link **link, enum link_close_code code, const char *reason);
 

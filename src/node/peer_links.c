@@ -13,6 +13,13 @@ void peer_let_go(struct link **link, enum link_close_code code, const char *reas
   link_close(gone, code, reason);
 }
 
+void peer_set_link(struct peer *peer, struct link *link) {
+  if (peer->link == link)
+    return;
+  peer->environment->linked(peer->link, link, peer->environment->owner);
+  peer->link = link;
+}
+
 static bool identity_matches(const struct peer *peer, const struct pki_identity *identity) {
   return strcmp(identity->name, peer->entry.fqdn) == 0 &&
          ip_address_equal(&identity->ipv4, &peer->entry.ipv4) &&
@@ -47,7 +54,9 @@ static void use(struct peer *peer, struct link *link) {
     peer_let_go(&link, LINK_CLOSE_SUPERSEDED, "a connection of a later direction is used");
     return;
   }
-  peer->link = link;
+  if (old)
+    peer->active = peer_now(peer) - peer_idle(peer);
+  peer_set_link(peer, link);
   if (old)
     link_salvage(old, send_by, link);
   if (old && !link_is_client(old) && link_direction(old) == 0)
@@ -59,7 +68,7 @@ static void use(struct peer *peer, struct link *link) {
   path_begin(peer);
   peer_keep_mapping(peer);
   char remote[ADDRESS_TEXT_SIZE];
-  struct address address = quic_connection_remote(link_connection(link));
+  struct address address = link_remote(link);
   log_info(peer->environment->link->log, "peer-up", "role=%s pattern=%u path=%s",
            link_is_client(link) ? "client" : "server", peer->direction.pattern,
            peer->path.relay[0] != '\0' ? "relay" : "direct");
@@ -131,10 +140,9 @@ void peer_link_refused(struct peer *peer, struct link *link, const struct error 
     peer->failure = *error; /* better words than the end that follows */
 }
 
-void peer_link_received(struct peer *peer, UNUSED struct link *link, struct span packet) {
-  peer->active = peer_now(peer);
-  path_note_received(peer);
-  peer->environment->deliver(packet, peer->environment->owner);
+void peer_link_traffic(struct peer *peer, struct link *link, bool received) {
+  if (link == peer->link)
+    path_traffic(peer, received);
 }
 
 void peer_link_moved(struct peer *peer, struct link *link) {
@@ -152,9 +160,12 @@ void peer_link_migrated(struct peer *peer, struct link *link, bool success) {
     path_migrated(peer, success);
 }
 
-size_t peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
-                               size_t count, struct address ours[LINK_CANDIDATES_MAX]) {
-  return link == peer->link ? path_upgrade_asked(peer, theirs, count, ours) : 0;
+void peer_link_upgrade_asked(struct peer *peer, struct link *link, const struct address *theirs,
+                             size_t count) {
+  if (link == peer->link)
+    path_upgrade_asked(peer, theirs, count);
+  else
+    link_answer_upgrade(link, NULL, 0);
 }
 
 void peer_link_upgrade_answered(struct peer *peer, struct link *link, const struct address *theirs,
@@ -169,7 +180,7 @@ void peer_link_closed(struct peer *peer, struct link *link, const struct error *
   } else if (link == peer->spare) {
     peer->spare = NULL;
   } else if (link == peer->link) {
-    peer->link = peer->spare;
+    peer_set_link(peer, peer->spare);
     peer->spare = NULL;
     if (peer->link) {
       path_begin(peer);

@@ -39,14 +39,19 @@ static void parked_expired(struct link *link, void *context) {
   link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "no Route Direction allows this tunnel");
 }
 
+/* On the lane. */
 static void accepted(struct quic_connection *connection, void *context) {
-  struct peers *peers = context;
-  struct link *link;
+  struct peers_place *place = context;
+  struct peers *peers = place->peers;
   struct error error = {0};
-  if (link_accept(&peers->shared, connection, peers->environment.handler, peers, &link, &error)) {
-    log_warning(peers->config.log, "tunnel-failed", "error=\"%s\"", error.message);
-    return;
-  }
+  if (link_accept(&place->shared, connection, peers->environment.handler, peers, &error))
+    log_warning(place->shared.log, "tunnel-failed", "error=\"%s\"", error.message);
+}
+
+/* --- links --- */
+
+static void on_accepted(struct link *link, void *context) {
+  struct peers *peers = context;
   const struct pki_identity *identity = link_identity(link);
   struct peer *peer = peer_book_find(peers->book, identity->name, NULL);
   if (peer && peer_allows(peer, identity)) {
@@ -55,8 +60,6 @@ static void accepted(struct quic_connection *connection, void *context) {
     link_refuse(link, LINK_CLOSE_NOT_DIRECTED, "too many connections await a Route Direction");
   }
 }
-
-/* --- links --- */
 
 static void on_established(struct link *link, UNUSED void *context) {
   if (link_owner(link))
@@ -78,12 +81,9 @@ static void on_refused(struct link *link, const struct error *error, UNUSED void
     peer_link_refused(link_owner(link), link, error);
 }
 
-static void on_received(struct link *link, struct span packet, void *context) {
-  struct peers *peers = context;
+static void on_traffic(struct link *link, bool received, UNUSED void *context) {
   if (link_owner(link))
-    peer_link_received(link_owner(link), link, packet);
-  else /* it lingers */
-    peers->config.deliver(packet, peers->config.context);
+    peer_link_traffic(link_owner(link), link, received);
 }
 
 static void on_moved(struct link *link, UNUSED void *context) {
@@ -102,10 +102,12 @@ static void on_spoke_elsewhere(struct link *link, const struct address *remote,
     peer_link_spoke_elsewhere(link_owner(link), link, remote);
 }
 
-static size_t on_upgrade_asked(struct link *link, const struct address *theirs, size_t count,
-                               struct address ours[LINK_CANDIDATES_MAX], UNUSED void *context) {
-  return link_owner(link) ? peer_link_upgrade_asked(link_owner(link), link, theirs, count, ours)
-                          : 0;
+static void on_upgrade_asked(struct link *link, const struct address *theirs, size_t count,
+                             UNUSED void *context) {
+  if (link_owner(link))
+    peer_link_upgrade_asked(link_owner(link), link, theirs, count);
+  else
+    link_answer_upgrade(link, NULL, 0);
 }
 
 static void on_upgrade_answered(struct link *link, const struct address *theirs, size_t count,
@@ -125,11 +127,12 @@ static void on_closed(struct link *link, const struct error *error, void *contex
 }
 
 static const struct link_handler link_handler = {
+    .accepted = on_accepted,
     .established = on_established,
     .requested = on_requested,
     .confirmed = on_confirmed,
     .refused = on_refused,
-    .received = on_received,
+    .traffic = on_traffic,
     .moved = on_moved,
     .migrated = on_migrated,
     .spoke_elsewhere = on_spoke_elsewhere,
@@ -148,6 +151,19 @@ static uint64_t environment_keep_alive(int family, void *owner) {
 static void environment_own(struct path_own *own, void *owner) {
   struct peers *peers = owner;
   peers->config.own(own, peers->config.context);
+}
+
+/* In turns, and on the main thread only if there is no other. */
+static struct link_shared *environment_place(void *owner) {
+  struct peers *peers = owner;
+  unsigned lanes = peers->places - 1;
+  return &peers->place[lanes == 0 ? 0 : 1 + peers->next_place++ % lanes].shared;
+}
+
+static void environment_linked(struct link *before, struct link *link, void *owner) {
+  struct peers *peers = owner;
+  if (peers->config.lanes)
+    lanes_set_link(peers->config.lanes, before, link);
 }
 
 static void environment_deliver(struct span packet, void *owner) {
@@ -193,6 +209,62 @@ static uint64_t idle_timeout(uint64_t tunnel_idle) {
   return tunnel_idle + QUIC_IDLE_FLOOR;
 }
 
+static void withdraw(struct peers *peers) {
+  for (unsigned i = 0; i < peers->places; i++) {
+    const struct link_shared *shared = &peers->place[i].shared;
+    lane_enter(shared->lane);
+    quic_endpoint_withdraw(shared->endpoint, LINK_ALPN);
+    lane_leave(shared->lane);
+  }
+}
+
+static int serve(struct peers_place *place, struct error *error) {
+  const struct link_shared *shared = &place->shared;
+  struct quic_service service = {
+      .alpn = LINK_ALPN,
+      .credentials = shared->credentials,
+      .trust = shared->trust,
+      .peer_purpose = PKI_NODE,
+      .parameters = {.idle_timeout = shared->idle_timeout, .datagrams = true},
+      .accepted = accepted,
+      .context = place,
+  };
+  lane_enter(shared->lane);
+  int code = quic_endpoint_serve(shared->endpoint, &service, error);
+  lane_leave(shared->lane);
+  return code;
+}
+
+static int open_places(struct peers *peers, struct error *error) {
+  const struct peers_config *config = &peers->config;
+  unsigned count = 1 + (config->lanes ? lanes_count(config->lanes) : 0);
+  int code = 0;
+  for (unsigned i = 0; i < count && !code; i++) {
+    struct peers_place *place = &peers->place[i];
+    place->peers = peers;
+    place->shared = (struct link_shared){
+        .loop = config->loop,
+        .log = config->log,
+        .endpoint = config->endpoint,
+        .credentials = config->credentials,
+        .trust = config->trust,
+        .ipv4 = config->ipv4,
+        .ipv6 = config->ipv6,
+        .idle_timeout = idle_timeout(config->tunnel_idle),
+        .deliver = config->deliver,
+        .deliver_context = config->context,
+    };
+    if (i > 0)
+      lanes_share(config->lanes, i - 1, &place->shared);
+    code = serve(place, error);
+    if (!code)
+      peers->places++;
+  }
+  if (code)
+    withdraw(peers);
+  return code;
+}
+
 int peers_new(const struct peers_config *config, struct peers **out, struct error *error) {
   struct peers *peers = calloc(1, sizeof *peers);
   struct relays_config relays_config = {
@@ -208,32 +280,18 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
     return error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
   struct relays *relays = relays_new(&relays_config);
   struct peer_book *book = peer_book_new(&peers->environment, config->fqdn, config->domain);
-  if (!relays || !book) {
-    peer_book_free(book);
-    relays_close(relays);
-    free(peers);
-    return error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
-  }
   peers->config = *config;
   peers->book = book;
   peers->relays = relays;
   snprintf(peers->domain, sizeof peers->domain, "%s", config->domain);
-  peers->shared = (struct link_shared){
-      .loop = config->loop,
-      .log = config->log,
-      .endpoint = config->endpoint,
-      .credentials = config->credentials,
-      .trust = config->trust,
-      .ipv4 = config->ipv4,
-      .ipv6 = config->ipv6,
-      .idle_timeout = idle_timeout(config->tunnel_idle),
-  };
   peers->environment = (struct peer_environment){
-      .link = &peers->shared,
+      .link = &peers->place[0].shared,
       .relays = relays,
       .handler = &link_handler,
       .owner = peers,
       .tunnel_idle = config->tunnel_idle,
+      .place = environment_place,
+      .linked = environment_linked,
       .ask = peers_ask,
       .keep_alive = environment_keep_alive,
       .own = environment_own,
@@ -244,16 +302,8 @@ int peers_new(const struct peers_config *config, struct peers **out, struct erro
       .tell = environment_tell,
       .forget = environment_forget,
   };
-  struct quic_service service = {
-      .alpn = LINK_ALPN,
-      .credentials = config->credentials,
-      .trust = config->trust,
-      .peer_purpose = PKI_NODE,
-      .parameters = {.idle_timeout = peers->shared.idle_timeout, .datagrams = true},
-      .accepted = accepted,
-      .context = peers,
-  };
-  int code = quic_endpoint_serve(config->endpoint, &service, error);
+  int code = relays && book ? open_places(peers, error)
+                            : error_set(error, ERROR_NO_MEMORY, "no memory for the table of peers");
   if (code) {
     peer_book_free(book);
     relays_close(relays);
@@ -277,10 +327,11 @@ void peers_close(struct peers *peers) {
   if (!peers)
     return;
   peers->closed = true;
-  quic_endpoint_withdraw(peers->config.endpoint, LINK_ALPN);
+  withdraw(peers);
   peer_book_free(peers->book);
   peers->book = NULL;
-  link_abandon_all(&peers->shared); /* those that wait, or were let go and are still closing */
+  for (unsigned i = 0; i < peers->places; i++)
+    link_abandon_all(&peers->place[i].shared); /* that wait, or were let go and are closing */
   relays_close(peers->relays);
   waiting_links_close(&peers->parked, waiting_closed);
   waiting_links_close(&peers->lingering, waiting_closed);

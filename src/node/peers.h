@@ -4,6 +4,7 @@
 #define CYPHONIC_NODE_PEERS_H
 
 #include "control/control.h"
+#include "node/lanes.h"
 #include "node/peer.h"
 
 struct peers;
@@ -11,7 +12,8 @@ struct peers;
 struct peers_config {
   uv_loop_t *loop;
   const struct log *log;
-  struct quic_endpoint *endpoint;
+  struct quic_endpoint *endpoint; /* the main thread's */
+  struct lanes *lanes;            /* where tunnels live; NULL: on the main thread */
   const struct pki_credentials *credentials;
   const struct pki_trust *trust;
   const char *fqdn, *domain; /* copied */

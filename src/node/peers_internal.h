@@ -6,10 +6,17 @@
 #include "node/peers.h"
 #include "node/waiting_links.h"
 
+/* Where links live. */
+struct peers_place {
+  struct peers *peers;
+  struct link_shared shared;
+};
+
 struct peers {
   struct peers_config config;
   char domain[FQDN_SIZE];
-  struct link_shared shared;
+  struct peers_place place[LANES_THREADS_MAX + 1]; /* the main thread's, and each lane's */
+  unsigned places, next_place;                     /* the one in which the next link begins */
   struct peer_environment environment;
   struct peer_book *book; /* NULL: closed */
   struct relays *relays;

@@ -3,11 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-
 struct ping {
   struct node_ping result;
-  uint64_t sent; /* nanoseconds */
   node_ping_callback callback;
   void *context;
 };
@@ -17,18 +14,10 @@ static void end(struct ping *ping, int code, const struct error *error) {
   free(ping);
 }
 
-static void echoed(UNUSED struct control *control, int code, const control_message *reply,
-                   const struct error *error, void *context) {
+static void echoed(int code, uint64_t round_trip, const struct error *error, void *context) {
   struct ping *ping = context;
-  ping->result.round_trip = clock_now() - ping->sent;
-  struct error fault = {0};
-  if (code)
-    fault = *error;
-  else if (reply->body_case != CYPHONIC__MESSAGE__BODY_PING_RESPONSE)
-    code = error_set(&fault, ERROR_PROTOCOL,
-                     "the peer answered the PingRequest with another "
-                     "message");
-  end(ping, code, &fault);
+  ping->result.round_trip = round_trip;
+  end(ping, code, error);
 }
 
 static void connected(int code, struct peer *peer, const struct error *error, void *context) {
@@ -40,10 +29,9 @@ static void connected(int code, struct peer *peer, const struct error *error, vo
   struct error fault = {0};
   ping->result.name = names_of(peer);
   path_note_ping(peer);
-  ping->result.remote = quic_connection_remote(link_connection(peer->link));
+  ping->result.remote = link_remote(peer->link);
   ping->result.relayed = peer->path.relay[0] != '\0';
   snprintf(ping->result.relay, sizeof ping->result.relay, "%s", peer->path.relay);
-  ping->sent = clock_now();
   code = link_ping(peer->link, echoed, ping, &fault);
   if (code)
     end(ping, code, &fault);

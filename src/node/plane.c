@@ -1,5 +1,7 @@
 #include "node/plane.h"
 
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/random.h"
@@ -12,7 +14,9 @@ enum { RETRY_FIRST = 1000, RETRY_LIMIT = 60000 /* milliseconds */, DNS_PORT = 53
 struct plane {
   struct plane_config config;
   struct ip_prefix ipv4_prefix, ipv6_prefix; /* length 0: not known yet */
-  struct packet_path *path;
+  unsigned index;                            /* of the device; 0: there is none */
+  char name[IFNAMSIZ];                       /* its own */
+  struct packet_path *path;                  /* NULL: the lanes have it */
   struct resolver *resolver;
   struct backoff backoff;
   bool impaired;    /* the interface was set down, or lacks an address */
@@ -25,8 +29,13 @@ static void take_down(struct plane *plane) {
   plane->impaired = false;
   resolver_close(plane->resolver);
   plane->resolver = NULL;
+  if (plane->config.lanes) {
+    lanes_set_outbound(plane->config.lanes, NULL, NULL);
+    lanes_detach(plane->config.lanes);
+  }
   packet_path_close(plane->path);
   plane->path = NULL;
+  plane->index = 0;
   network_watch_except(plane->config.watch, 0);
 }
 
@@ -84,8 +93,7 @@ static int resolver_build(struct plane *plane, struct error *error) {
   }
   if (!config->resolver_setup)
     return 0;
-  code = resolver_setup_resolved(tun_index(packet_path_tun(plane->path)), &listen, config->domain,
-                                 error);
+  code = resolver_setup_resolved(plane->index, &listen, config->domain, error);
   if (code != ERROR_NOT_FOUND)
     return code;
   char text[ADDRESS_TEXT_SIZE];
@@ -126,8 +134,23 @@ static struct interface_config interface_of(const struct plane *plane) {
       .ipv6 = config->ipv6,
       .ipv4_prefix = plane->ipv4_prefix,
       .ipv6_prefix = plane->ipv6_prefix,
+      .with_queues = config->lanes,
       .with_ipv4 = config->names->with_ipv4,
   };
+}
+
+/* Takes the device over. */
+static int take_packets(struct plane *plane, const struct packet_path_config *path, struct tun *tun,
+                        struct error *error) {
+  struct lanes *lanes = plane->config.lanes;
+  if (lanes) {
+    lanes_set_outbound(lanes, path_outbound, plane);
+    return lanes_attach(lanes, path, tun, error);
+  }
+  int code = packet_path_new(path, tun, &plane->path, error);
+  if (code)
+    plane->path = NULL;
+  return code;
 }
 
 static int interface_build(struct plane *plane, struct error *error) {
@@ -149,11 +172,12 @@ static int interface_build(struct plane *plane, struct error *error) {
       .context = plane,
   };
   unsigned index = tun_index(tun);
-  code = packet_path_new(&path, tun, &plane->path, error);
-  if (code)
-    plane->path = NULL;
-  else
+  snprintf(plane->name, sizeof plane->name, "%s", tun_name(tun));
+  code = take_packets(plane, &path, tun, error);
+  if (!code) {
+    plane->index = index;
     network_watch_except(config->watch, index);
+  }
   return code;
 }
 
@@ -219,13 +243,13 @@ void plane_network_changed(struct plane *plane) {
   if (plane->ipv4_prefix.length == 0)
     return;
   bool with_ipv4 = !overlaps(plane);
-  if (plane->path && with_ipv4 != plane->config.names->with_ipv4)
+  if (plane->index != 0 && with_ipv4 != plane->config.names->with_ipv4)
     build(plane);
 }
 
 void plane_interface_changed(struct plane *plane, bool up) {
   const struct plane_config *config = &plane->config;
-  if (!plane->path)
+  if (plane->index == 0)
     return;
   if (!up) {
     plane->impaired = true;
@@ -236,8 +260,7 @@ void plane_interface_changed(struct plane *plane, bool up) {
   }
   struct interface_config interface = interface_of(plane);
   struct error error = {0};
-  if (interface_restore(network_watch_netlink(config->watch), &interface,
-                        tun_index(packet_path_tun(plane->path)), &error)) {
+  if (interface_restore(network_watch_netlink(config->watch), &interface, plane->index, &error)) {
     plane->impaired = true;
     warnings_set(config->warnings, WARNING_INTERFACE, "%s", error.message);
   } else if (plane->impaired) {
@@ -250,8 +273,10 @@ void plane_interface_changed(struct plane *plane, bool up) {
 void plane_deliver(struct plane *plane, struct span packet) {
   if (plane->path)
     packet_path_deliver(plane->path, packet);
+  else if (plane->config.lanes && plane->index != 0)
+    lanes_deliver(plane->config.lanes, packet);
 }
 
 const char *plane_interface(const struct plane *plane) {
-  return plane->path ? tun_name(packet_path_tun(plane->path)) : NULL;
+  return plane->index != 0 ? plane->name : NULL;
 }

@@ -4,6 +4,7 @@
 #ifndef CYPHONIC_NODE_PLANE_H
 #define CYPHONIC_NODE_PLANE_H
 
+#include "node/lanes.h"
 #include "node/names.h"
 #include "node/network_watch.h"
 #include "node/packet_path.h"
@@ -16,6 +17,7 @@ struct plane_config {
   const struct log *log;
   struct warnings *warnings;
   struct network_watch *watch;
+  struct lanes *lanes;                 /* which take packets; NULL: the main thread does */
   const char *interface_name, *domain; /* borrowed */
   struct ip_address ipv4, ipv6;
   struct address resolver; /* family 0: port 53 of the virtual address */

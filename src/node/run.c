@@ -112,6 +112,8 @@ static const struct network_handler network_handler = {
 static void set_overlay(struct run *run) {
   const struct node_state *state = run->config.state;
   quic_endpoint_set_overlay(run->config.endpoint, &state->ipv4_prefix, &state->ipv6_prefix);
+  if (run->config.lanes)
+    lanes_follow(run->config.lanes, &state->ipv4_prefix, &state->ipv6_prefix);
   plane_set_overlay(run->plane, &state->ipv4_prefix, &state->ipv6_prefix);
 }
 
@@ -271,6 +273,7 @@ static int peers_make(struct run *run, struct error *error) {
       .loop = node->loop,
       .log = node->log,
       .endpoint = run->config.endpoint,
+      .lanes = run->config.lanes,
       .credentials = run->config.identity->credentials,
       .trust = run->config.identity->trust,
       .fqdn = state->fqdn,
@@ -321,6 +324,7 @@ static int plane_make(struct run *run, struct error *error) {
       .log = node->log,
       .warnings = run->config.warnings,
       .watch = run->watch,
+      .lanes = run->config.lanes,
       .interface_name = node->interface_name,
       .domain = state->domain,
       .ipv4 = state->ipv4,

@@ -4,6 +4,7 @@
 #ifndef CYPHONIC_NODE_RUN_H
 #define CYPHONIC_NODE_RUN_H
 
+#include "node/lanes.h"
 #include "node/names.h"
 #include "node/peer.h"
 #include "node/session.h"
@@ -15,6 +16,7 @@ struct run;
 struct run_config {
   const struct node_config *node;
   struct quic_endpoint *endpoint;
+  struct lanes *lanes;      /* NULL: the main thread does it all */
   struct node_state *state; /* kept up to date and saved here */
   const struct node_identity *identity;
   struct warnings *warnings;

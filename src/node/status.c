@@ -106,9 +106,9 @@ static json_t *moves_json(const struct mobility *mobility) {
 static void add_tunnel(json_t *object, const struct peer *peer) {
   struct quic_connection_counters path;
   struct tunnel_counters tunnel;
-  struct quic_connection *connection = link_connection(peer->link);
-  struct address remote = quic_connection_remote(connection);
-  quic_connection_counters(connection, &path);
+  struct address remote = link_remote(peer->link);
+  quic_connection_counters(link_visit(peer->link), &path);
+  link_leave(peer->link);
   link_counters(peer->link, &tunnel);
   json_object_set_new(object, "remote", address_or_null(&remote));
   json_object_set_new(object, "reason", text_or_null(peer->path.reason));
@@ -130,8 +130,7 @@ static void add_tunnel(json_t *object, const struct peer *peer) {
                       count(tunnel.dropped_full + tunnel.dropped_late + tunnel.dropped_spoofed +
                             tunnel.dropped_invalid));
   json_object_set_new(object, "established", time_or_null(peer->established));
-  json_object_set_new(object, "idle_seconds",
-                      count((peer_now(peer) - peer->active) / NANOSECONDS_PER_SECOND));
+  json_object_set_new(object, "idle_seconds", count(peer_idle(peer) / NANOSECONDS_PER_SECOND));
 }
 
 static void add_no_tunnel(json_t *object) {

@@ -178,10 +178,14 @@ static int datagram_received(ngtcp2_conn *conn UNUSED, uint32_t flags UNUSED, co
   struct quic_connection *connection = user_data;
   connection->received_datagrams++;
   connection->news++;
-  if (connection->state == CONNECTION_ESTABLISHED &&
-      connection->datagram_handler.received != NULL) {
+  if (connection->state != CONNECTION_ESTABLISHED) {
+    return 0;
+  }
+  if (connection->datagram_handler.received != NULL) {
     connection->datagram_handler.received(connection, (struct span){data, size},
                                           connection->datagram_context);
+  } else {
+    datagram_keep(connection, (struct span){data, size});
   }
   return 0;
 }

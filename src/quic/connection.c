@@ -21,6 +21,8 @@ static void connection_strip(struct quic_connection *connection) {
   race_end(connection);
   free(connection->mtu);
   connection->mtu = NULL;
+  free(connection->early);
+  connection->early = NULL;
   qlog_close(connection);
 }
 

@@ -31,6 +31,13 @@ struct connection_race {
   uint8_t packets[FLIGHT_PACKETS][UDP_PAYLOAD_MAX];
 };
 
+/* Datagrams that came before there was a handler. */
+struct early_datagrams {
+  size_t count;
+  size_t sizes[EARLY_DATAGRAMS];
+  uint8_t data[EARLY_DATAGRAMS][UDP_PAYLOAD_MAX];
+};
+
 struct quic_connection {
   struct timer timer; /* first: a timer that fires is its connection */
   struct quic_endpoint *endpoint;
@@ -57,6 +64,8 @@ struct quic_connection {
   void *stream_context;
   struct quic_datagram_handler datagram_handler;
   void *datagram_context;
+  struct early_datagrams *early; /* NULL: none */
+  bool early_taken;              /* what comes without a handler is lost from now on */
 
   struct quic_stream *streams; /* all, doubly linked */
   bool stream_refused;         /* the peer allowed no more when one was to be opened */
@@ -179,6 +188,9 @@ bool stream_has_unsent(const struct quic_stream *stream);
 size_t stream_unsent(const struct quic_stream *stream, ngtcp2_vec *pieces, size_t max, bool *fin);
 void stream_sent(struct quic_stream *stream, size_t size, bool fin);
 void stream_acknowledged(struct quic_stream *stream, uint64_t offset);
+
+/* datagram.c: one for which there is no handler yet */
+void datagram_keep(struct quic_connection *connection, struct span data);
 
 /* race.c */
 

@@ -1,5 +1,6 @@
 /* Datagrams of one connection (RFC 9221): how large they may be, and sending them. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "quic/connection_internal.h"
@@ -122,6 +123,37 @@ int quic_connection_send_datagram(struct quic_connection *connection, struct spa
       return ERROR_AGAIN;
     }
   }
+}
+
+void datagram_keep(struct quic_connection *connection, struct span data) {
+  if (connection->early_taken || data.size > UDP_PAYLOAD_MAX) {
+    return;
+  }
+  if (connection->early == NULL) {
+    connection->early = malloc(sizeof(*connection->early));
+    if (connection->early == NULL) {
+      return;
+    }
+    connection->early->count = 0;
+  }
+  struct early_datagrams *early = connection->early;
+  if (early->count < EARLY_DATAGRAMS) {
+    memcpy(early->data[early->count], data.data, data.size);
+    early->sizes[early->count++] = data.size;
+  }
+}
+
+void quic_connection_take_early_datagrams(struct quic_connection *connection) {
+  struct early_datagrams *early = connection->early;
+  connection->early = NULL;
+  connection->early_taken = true;
+  for (size_t i = 0; early != NULL && i < early->count; i++) {
+    if (connection->datagram_handler.received != NULL) {
+      connection->datagram_handler.received(
+          connection, (struct span){early->data[i], early->sizes[i]}, connection->datagram_context);
+    }
+  }
+  free(early);
 }
 
 uint64_t quic_connection_time(const struct quic_connection *connection) {

@@ -80,6 +80,10 @@ void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_i
   endpoint->route_id = route_id;
 }
 
+uint32_t quic_endpoint_route_id(const struct quic_endpoint *endpoint) {
+  return endpoint->route_id;
+}
+
 void quic_endpoint_set_overlay(struct quic_endpoint *endpoint, const struct ip_prefix *ipv4,
                                const struct ip_prefix *ipv6) {
   endpoint->overlay[0] = *ipv4;

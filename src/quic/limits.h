@@ -28,6 +28,7 @@ enum {
   FLIGHT_PACKETS = 2,            /* of a client's first flight, kept to be said again elsewhere */
   ROUTE_ID_SIZE = 4,             /* bytes of a Connection ID by which a TRS routes (design 5) */
   SERVICES_MAX = 16,
+  EARLY_DATAGRAMS = 32,     /* kept while there is nobody yet to take them */
   LANES_MAX = 64,           /* endpoints on one port; more would not share a byte's values evenly */
   SHARED_PORT_ATTEMPTS = 8, /* at a port that is free for both IP versions */
   /* Bytes under way on a short path (FLIGHT_SHORT_PATH). Nothing but the peer's processor is slow

@@ -179,6 +179,7 @@ void quic_endpoint_set_overlay(struct quic_endpoint *endpoint, const struct ip_p
 /* From now on the Connection IDs issued here begin with these 32 bits, by which a TRS finds this
  * endpoint; 0: random ones. */
 void quic_endpoint_set_route_id(struct quic_endpoint *endpoint, uint32_t route_id);
+uint32_t quic_endpoint_route_id(const struct quic_endpoint *endpoint); /* 0: none */
 
 /* A TRS's part: is asked for each packet that belongs to no connection of this endpoint, with where
  * it came from and the first 32 bits of its Destination Connection ID. True: the packet goes on to
@@ -273,6 +274,8 @@ void quic_connection_set_stream_handler(struct quic_connection *connection,
 void quic_connection_set_datagram_handler(struct quic_connection *connection,
                                           const struct quic_datagram_handler *handler,
                                           void *context);
+/* Gives the handler those that came before there was one, up to 32; once. */
+void quic_connection_take_early_datagrams(struct quic_connection *connection);
 
 /* Asks for the end: nothing more is received; `closed` comes from the loop, soon and always, with
  * this code and reason and by_peer false. Calling it again changes nothing. */

@@ -102,6 +102,7 @@ static int node_start(struct daemon *daemon, struct error *error) {
       .state_folder = settings->state,
       .interface_name = settings->interface,
       .port = (uint16_t)settings->port,
+      .threads = settings->threads > 1 ? (unsigned)settings->threads : 0,
       .tunnel_idle = settings->tunnel_idle * NANOSECONDS_PER_SECOND,
       .keep_alive = settings->keep_alive * NANOSECONDS_PER_SECOND,
       .keep_alive_limit = settings->keep_alive_limit * NANOSECONDS_PER_SECOND,

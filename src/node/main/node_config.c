@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "node/lanes.h"
 
 enum { DNS_PORT = 53, DAY_SECONDS = 86400 };
 
@@ -18,6 +19,8 @@ static const struct config_key keys[] = {
     {"node", "interface", CONFIG_STRING, FIELD(interface), .otherwise = "cyphonic0"},
     {"node", "user", CONFIG_STRING, FIELD(user)},
     {"node", "port", CONFIG_UNSIGNED, FIELD(port), .otherwise = "443", .maximum = UINT16_MAX},
+    {"node", "threads", CONFIG_UNSIGNED, FIELD(threads), .otherwise = "1", .minimum = 1,
+     .maximum = LANES_THREADS_MAX},
     {"node", "log", CONFIG_LOG_LEVEL, FIELD(log), .otherwise = "info"},
     {"node", "tunnel_idle", CONFIG_DURATION, FIELD(tunnel_idle), .otherwise = "5m", .minimum = 10,
      .maximum = DAY_SECONDS},

@@ -13,12 +13,13 @@
 
 /* Plain data; node_config_clear frees what it owns. */
 struct node_settings {
-  char *state;     /* folder */
-  char *socket;    /* path of the local socket that `cyphonic` talks to */
-  char *interface; /* name of the TUN device */
-  char *user;      /* to run as when started as root; NULL: stay */
-  char *qlog;      /* folder; NULL: none */
-  uint64_t port;   /* UDP; 0: any */
+  char *state;      /* folder */
+  char *socket;     /* path of the local socket that `cyphonic` talks to */
+  char *interface;  /* name of the TUN device */
+  char *user;       /* to run as when started as root; NULL: stay */
+  char *qlog;       /* folder; NULL: none */
+  uint64_t port;    /* UDP; 0: any */
+  uint64_t threads; /* for tunnels; 1: the main one does it all */
   enum log_level log;
   uint64_t tunnel_idle, keep_alive, keep_alive_limit; /* seconds */
   char *dns_listen_text;

@@ -74,7 +74,7 @@ invitation() { # [TOKEN OPTION...]
 
 # --- nodes
 
-# configure_node HOST [KEY=VALUE...]: keys of [node]
+# configure_node HOST [KEY=VALUE...]: keys of [node]; NODE_THREADS is for all nodes
 configure_node() {
   programs
   local host=$1 folder=$WORK/$1
@@ -82,7 +82,8 @@ configure_node() {
   mkdir -p "$folder"
   {
     printf '[node]\n'
-    printf '%s\n' "state=$folder/state" "socket=$folder/socket" "interface=$INTERFACE" "$@"
+    printf '%s\n' "state=$folder/state" "socket=$folder/socket" "interface=$INTERFACE" \
+      ${NODE_THREADS:+"threads=$NODE_THREADS"} "$@"
     # The machine's systemd-resolved is reached through the file system, namespace or not.
     printf '[dns]\nsetup=no\n'
   } >"$folder/node.conf"

@@ -61,14 +61,27 @@ void tell(int code, struct peer *peer, const struct error *error, void *context)
 
 /* --- the scene --- */
 
+static void open_endpoints(struct pair *pair, struct side *side, unsigned threads) {
+  struct quic_endpoint_config config = world_endpoint_config(&pair->world, 0);
+  struct error error = {0};
+  if (threads == 0) {
+    side->endpoint = world_endpoint_new(&config);
+    return;
+  }
+  if (lanes_new(threads, &config, &side->lanes, &error))
+    fail_msg("%s", error.message);
+  side->endpoint = lanes_main_endpoint(side->lanes);
+}
+
 static void side_open(struct pair *pair, struct side *side, const struct member *member,
-                      uint64_t tunnel_idle) {
-  side->endpoint = world_endpoint(&pair->world, 0, 0);
+                      uint64_t tunnel_idle, unsigned threads) {
+  open_endpoints(pair, side, threads);
   side->member = member;
   struct peers_config config = {
       .loop = &pair->world.loop,
       .log = &pair->world.log,
       .endpoint = side->endpoint,
+      .lanes = side->lanes,
       .credentials = member->credentials,
       .trust = pair->world.trust,
       .fqdn = member->identity.name,
@@ -97,18 +110,28 @@ void side_close(struct pair *pair, struct side *side) {
     answer(NULL, ERROR_CLOSED, NULL, &error, side->asker);
   peers_close(side->peers);
   side->peers = NULL;
+  lanes_close(side->lanes);
+  side->lanes = NULL;
   world_endpoint_close(&pair->world, side->endpoint);
 }
 
-void pair_open_idling(struct pair *pair, uint64_t tunnel_idle) {
+static void open_both(struct pair *pair, uint64_t tunnel_idle, unsigned threads) {
   *pair = (struct pair){0};
   world_init(&pair->world);
-  side_open(pair, &pair->alice, &pair->world.alice, tunnel_idle);
-  side_open(pair, &pair->bob, &pair->world.bob, tunnel_idle);
+  side_open(pair, &pair->alice, &pair->world.alice, tunnel_idle, threads);
+  side_open(pair, &pair->bob, &pair->world.bob, tunnel_idle, threads);
+}
+
+void pair_open_idling(struct pair *pair, uint64_t tunnel_idle) {
+  open_both(pair, tunnel_idle, 0);
 }
 
 void pair_open(struct pair *pair) {
-  pair_open_idling(pair, 300 * NANOSECONDS_PER_SECOND);
+  open_both(pair, 300 * NANOSECONDS_PER_SECOND, 0);
+}
+
+void pair_open_threaded(struct pair *pair, unsigned threads) {
+  open_both(pair, 300 * NANOSECONDS_PER_SECOND, threads);
 }
 
 void pair_close(struct pair *pair) {

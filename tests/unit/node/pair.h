@@ -10,6 +10,7 @@
 /* One node of two on the loopback. */
 struct side {
   struct quic_endpoint *endpoint;
+  struct lanes *lanes; /* NULL: it has one thread */
   struct peers *peers;
   const struct member *member;
   /* NMS's part is the test's: a question waits here for its answer. */
@@ -34,6 +35,9 @@ struct pair {
 void pair_open(struct pair *pair);
 /* Tunnels close after so many nanoseconds. */
 void pair_open_idling(struct pair *pair, uint64_t tunnel_idle);
+/* Each side's tunnels live on so many threads besides the main one. What comes by them is not
+ * delivered: there is no TUN device. */
+void pair_open_threaded(struct pair *pair, unsigned threads);
 void pair_close(struct pair *pair);
 /* As session_close does: questions under way end. */
 void side_close(struct pair *pair, struct side *side);

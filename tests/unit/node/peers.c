@@ -22,6 +22,14 @@ static void tunnel_by(struct pair *pair, uint64_t direction) {
   world_run_until(&pair->world, both_up, pair);
 }
 
+static void echoed(int code, uint64_t round_trip, UNUSED const struct error *error, void *context) {
+  struct side *side = context;
+  side->told++;
+  side->told_code = code;
+  if (!code)
+    assert_true(round_trip > 0);
+}
+
 static void a_packet_asks_for_a_path_and_arrives_over_it(void **state) {
   (void)state;
   struct pair pair;
@@ -68,6 +76,27 @@ static void the_peer_may_connect_before_its_direction_is_known(void **state) {
   assert_false(link_is_confirmed(known(&pair.alice, bob)->link));
   must_direct(bob, &pair.alice, 1, false);
   world_run_until(&pair.world, both_up, &pair);
+  pair_close(&pair);
+}
+
+static void what_comes_before_the_direction_is_kept(void **state) {
+  (void)state;
+  struct pair pair;
+  pair_open(&pair);
+  struct error error = {0};
+  must_direct(&pair.alice, &pair.bob, 1, true);
+  while (!is_up(&pair.alice, &pair.bob))
+    uv_run(&pair.world.loop, UV_RUN_ONCE);
+  send_packet(&pair.alice, &pair.bob);
+  assert_int_equal(link_ping(known(&pair.alice, &pair.bob)->link, echoed, &pair.alice, &error), 0);
+  for (int i = 0; i < 10; i++)
+    uv_run(&pair.world.loop, UV_RUN_NOWAIT);
+  assert_int_equal(pair.bob.delivered, 0);
+  assert_int_equal(pair.alice.told, 0);
+  must_direct(&pair.bob, &pair.alice, 1, false);
+  world_run_until(&pair.world, alice_was_told, &pair);
+  assert_int_equal(pair.alice.told_code, 0);
+  assert_int_equal(pair.bob.delivered, 1);
   pair_close(&pair);
 }
 
@@ -295,15 +324,6 @@ static void a_tunnel_without_packets_closes_and_comes_back_on_demand(void **stat
   pair_close(&pair);
 }
 
-static void echoed(UNUSED struct control *control, int code, const control_message *reply,
-                   UNUSED const struct error *error, void *context) {
-  struct side *side = context;
-  side->told++;
-  side->told_code = code;
-  if (!code)
-    assert_int_equal(reply->body_case, CYPHONIC__MESSAGE__BODY_PING_RESPONSE);
-}
-
 struct speech {
   const struct side *side;
   uint64_t awaited; /* packets sent */
@@ -353,6 +373,25 @@ static void a_ping_is_answered_over_the_tunnel(void **state) {
   pair_close(&pair);
 }
 
+static void after_a_move_the_answer_is_awaited_anew(void **state) {
+  (void)state;
+  struct pair pair;
+  pair_open(&pair);
+  tunnel_by(&pair, 1);
+  struct link *link = known(&pair.alice, &pair.bob)->link;
+  uint64_t later = clock_now() + 60 * NANOSECONDS_PER_SECOND;
+  link_await_anew(link);
+  assert_int_equal(link_silence(link, later), 0); /* nothing was asked */
+  link_probe(link);
+  uint64_t before = link_silence(link, later), asked = clock_now();
+  assert_true(before > 0);
+  while (clock_now() == asked)
+    continue;
+  link_await_anew(link);
+  assert_true(link_silence(link, later) < before);
+  pair_close(&pair);
+}
+
 static void going_down_tells_who_waits(void **state) {
   (void)state;
   struct pair pair;
@@ -371,6 +410,7 @@ int main(void) {
       cmocka_unit_test(a_packet_asks_for_a_path_and_arrives_over_it),
       cmocka_unit_test(the_push_may_come_before_the_answer),
       cmocka_unit_test(the_peer_may_connect_before_its_direction_is_known),
+      cmocka_unit_test(what_comes_before_the_direction_is_kept),
       cmocka_unit_test(without_a_direction_the_tunnel_is_refused),
       cmocka_unit_test(a_key_other_than_directed_is_not_connected_to),
       cmocka_unit_test(a_key_other_than_directed_is_not_let_in),
@@ -388,6 +428,7 @@ int main(void) {
       cmocka_unit_test(a_tunnel_without_packets_closes_and_comes_back_on_demand),
       cmocka_unit_test(each_side_reminds_its_own_nat),
       cmocka_unit_test(a_ping_is_answered_over_the_tunnel),
+      cmocka_unit_test(after_a_move_the_answer_is_awaited_anew),
       cmocka_unit_test(going_down_tells_who_waits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

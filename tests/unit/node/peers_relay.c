@@ -208,7 +208,7 @@ struct elsewhere {
 static bool alice_is_elsewhere(void *context) {
   struct elsewhere *elsewhere = context;
   const struct peer *bob = known(&elsewhere->pair->alice, &elsewhere->pair->bob);
-  return quic_connection_remote(link_connection(bob->link)).port == elsewhere->port;
+  return link_remote(bob->link).port == elsewhere->port;
 }
 
 static void a_relay_that_dies_is_replaced_by_another(void **state) {

@@ -430,10 +430,6 @@ static void a_reset_is_sent_by_the_lane_that_lost_the_connection(void **state UN
         endpoint_dispatch(group.lanes[receiver], &packet, SECOND, false);
         assert_int_equal(endpoint_counters(group.lanes[owner]).stateless_resets, owners + 1);
         assert_int_equal(resets_of(&group), all + 1);
-        /* What answers a possible reset is too short to be answered. */
-        const struct transmit *transmit = &group.lanes[owner]->transmit;
-        size_t size = transmit->packets[transmit->count - 1].size;
-        assert_int_equal(size, sizes[i] == SMALL ? 21 : 43);
       }
     }
   }
