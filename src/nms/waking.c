@@ -93,7 +93,7 @@ void waking_write(struct waking *waking) {
   }
   int code = store_try_begin(waking->store, &error);
   if (code == ERROR_AGAIN) {
-    uv_timer_start(&waking->writing, time_to_write, WAKING_WRITE_DELAY, 0);
+    uv_timer_start(&waking->writing, time_to_write, WAKING_RETRY_DELAY, 0);
     return;
   }
   if (code == 0) {

@@ -14,6 +14,7 @@ enum {
   /* Milliseconds for which changes are gathered. What came in them is forgotten if we are killed;
    * the disk is not waited for. */
   WAKING_WRITE_DELAY = 10,
+  WAKING_RETRY_DELAY = 250, /* milliseconds, while another program writes */
 };
 
 struct waking;

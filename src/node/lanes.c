@@ -45,7 +45,6 @@ struct place {
 };
 
 struct lanes {
-  uv_loop_t *loop;
   unsigned count; /* places */
   struct packet_path_config attached;
   unsigned attachment; /* counts them, so that what a former one says is not heard */
@@ -370,7 +369,6 @@ int lanes_new(unsigned count, const struct quic_endpoint_config *endpoint, struc
   struct lanes *lanes = calloc(1, sizeof *lanes);
   if (!lanes)
     return error_set(error, ERROR_NO_MEMORY, "no memory for threads");
-  lanes->loop = endpoint->loop;
   lanes->count = count + 1;
   int code = 0;
   uint16_t port = 0;
@@ -380,7 +378,7 @@ int lanes_new(unsigned count, const struct quic_endpoint_config *endpoint, struc
     place->number = i;
     place->arrivals.data = place;
     if (i > 0)
-      code = lane_new(lanes->loop, i, &place->lane, error);
+      code = lane_new(endpoint->loop, i, &place->lane, error);
     if (!code)
       code = open_place(place, endpoint, port, error);
     if (i == 0 && !code) {

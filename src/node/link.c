@@ -22,7 +22,7 @@ static void take_tunnel_request(struct link *link, struct control_exchange *exch
   link->requested = true;
   link->direction_id = request->direction_id;
   link->exchange = exchange;
-  link_tell_news(link, LINK_REQUESTED);
+  link_tell_news(link, LINK_NEWS_REQUESTED);
 }
 
 static void answer_ping(struct control_exchange *exchange) {
@@ -84,7 +84,7 @@ static void on_established(UNUSED struct quic_connection *connection, void *cont
   if (!link->control)
     quic_connection_close(link->connection, LINK_CLOSE_DONE, "no memory");
   else
-    link_tell_news(link, LINK_ESTABLISHED);
+    link_tell_news(link, LINK_NEWS_ESTABLISHED);
 }
 
 /* What is not answered by now gets its answer into the void, so that the exchange ends. */
@@ -125,18 +125,18 @@ static void on_closed(UNUSED struct quic_connection *connection, const struct qu
 }
 
 static void on_remote_changed(UNUSED struct quic_connection *connection, void *context) {
-  link_tell_news(context, LINK_MOVED);
+  link_tell_news(context, LINK_NEWS_MOVED);
 }
 
 static void on_migrated(UNUSED struct quic_connection *connection, bool success, void *context) {
-  struct link_event event = {.news = LINK_MIGRATED, .success = success};
+  struct link_event event = {.news = LINK_NEWS_MIGRATED, .success = success};
   link_tell(context, &event);
 }
 
 static void on_spoke_elsewhere(UNUSED struct quic_connection *connection,
                                const struct address *remote, void *context) {
   struct link *link = context;
-  struct link_event event = {.news = LINK_SPOKE_ELSEWHERE, .remote = *remote};
+  struct link_event event = {.news = LINK_NEWS_SPOKE_ELSEWHERE, .remote = *remote};
   if (link->control)
     link_tell(link, &event);
 }
@@ -216,7 +216,7 @@ int link_accept(struct link_shared *shared, struct quic_connection *connection,
     return error_set(error, ERROR_NO_MEMORY, "no memory for a tunnel");
   }
   DL_APPEND2(shared->links, link, previous, next);
-  link_tell_news(link, LINK_ACCEPTED);
+  link_tell_news(link, LINK_NEWS_ACCEPTED);
   return 0;
 }
 
@@ -228,7 +228,7 @@ static uint64_t now(const struct link *link) {
 }
 
 static void tell_traffic(struct link *link, bool received) {
-  struct link_event event = {.news = LINK_TRAFFIC, .received = received};
+  struct link_event event = {.news = LINK_NEWS_TRAFFIC, .received = received};
   link->tell_traffic = false;
   if (received)
     link->tell_received = false;
@@ -285,10 +285,10 @@ static void tunnel_answered(UNUSED struct control *control, int code, const cont
     error_set(&fault, ERROR_PROTOCOL, "the peer answered the TunnelRequest with another message");
   if (fault.code == ERROR_NONE) {
     link->confirmed = true;
-    link_tell_news(link, LINK_CONFIRMED);
+    link_tell_news(link, LINK_NEWS_CONFIRMED);
     return;
   }
-  struct link_event event = {.news = LINK_REFUSED, .error = fault};
+  struct link_event event = {.news = LINK_NEWS_REFUSED, .error = fault};
   link_tell(link, &event);
   quic_connection_close(link->connection, LINK_CLOSE_DONE, "the tunnel was refused");
 }

@@ -6,18 +6,18 @@
 
 /* What the owner is told of. */
 enum link_news {
-  LINK_ACCEPTED,
-  LINK_ESTABLISHED,
-  LINK_REQUESTED,
-  LINK_CONFIRMED,
-  LINK_REFUSED,
-  LINK_TRAFFIC,
-  LINK_MOVED,
-  LINK_MIGRATED,
-  LINK_SPOKE_ELSEWHERE,
-  LINK_UPGRADE_ASKED,
-  LINK_UPGRADE_ANSWERED,
-  LINK_PINGED,
+  LINK_NEWS_ACCEPTED,
+  LINK_NEWS_ESTABLISHED,
+  LINK_NEWS_REQUESTED,
+  LINK_NEWS_CONFIRMED,
+  LINK_NEWS_REFUSED,
+  LINK_NEWS_TRAFFIC,
+  LINK_NEWS_MOVED,
+  LINK_NEWS_MIGRATED,
+  LINK_NEWS_SPOKE_ELSEWHERE,
+  LINK_NEWS_UPGRADE_ASKED,
+  LINK_NEWS_UPGRADE_ANSWERED,
+  LINK_NEWS_PINGED,
 };
 
 struct link_candidates {
@@ -39,16 +39,16 @@ struct link_echo {
 };
 
 struct link_event {
-  struct lane_event lane; /* first: what is handled is this */
+  struct lane_event event; /* first: what is handled is this */
   struct link *link;
   enum link_news news;
   union {
-    struct error error;                /* LINK_REFUSED */
-    bool received;                     /* LINK_TRAFFIC */
-    bool success;                      /* LINK_MIGRATED */
-    struct address remote;             /* LINK_SPOKE_ELSEWHERE */
-    struct link_candidates candidates; /* LINK_UPGRADE_ASKED, LINK_UPGRADE_ANSWERED */
-    struct link_echo *echo;            /* LINK_PINGED */
+    struct error error;                /* LINK_NEWS_REFUSED */
+    bool received;                     /* LINK_NEWS_TRAFFIC */
+    bool success;                      /* LINK_NEWS_MIGRATED */
+    struct address remote;             /* LINK_NEWS_SPOKE_ELSEWHERE */
+    struct link_candidates candidates; /* LINK_NEWS_UPGRADE_ASKED, LINK_NEWS_UPGRADE_ANSWERED */
+    struct link_echo *echo;            /* LINK_NEWS_PINGED */
   };
 };
 

@@ -16,45 +16,45 @@ static void end_echo(struct link_echo *echo) {
 
 static void hand_on(struct link *link, const struct link_event *event) {
   const struct link_handler *handler = link->handler;
-  if (event->news == LINK_PINGED)
+  if (event->news == LINK_NEWS_PINGED)
     end_echo(event->echo); /* whoever asked waits, also when the link was abandoned */
   else if (handler)
     switch (event->news) {
-    case LINK_ACCEPTED:
+    case LINK_NEWS_ACCEPTED:
       handler->accepted(link, link->context);
       break;
-    case LINK_ESTABLISHED:
+    case LINK_NEWS_ESTABLISHED:
       handler->established(link, link->context);
       break;
-    case LINK_REQUESTED:
+    case LINK_NEWS_REQUESTED:
       handler->requested(link, link->context);
       break;
-    case LINK_CONFIRMED:
+    case LINK_NEWS_CONFIRMED:
       handler->confirmed(link, link->context);
       break;
-    case LINK_REFUSED:
+    case LINK_NEWS_REFUSED:
       handler->refused(link, &event->error, link->context);
       break;
-    case LINK_TRAFFIC:
+    case LINK_NEWS_TRAFFIC:
       handler->traffic(link, event->received, link->context);
       break;
-    case LINK_MOVED:
+    case LINK_NEWS_MOVED:
       handler->moved(link, link->context);
       break;
-    case LINK_MIGRATED:
+    case LINK_NEWS_MIGRATED:
       handler->migrated(link, event->success, link->context);
       break;
-    case LINK_SPOKE_ELSEWHERE:
+    case LINK_NEWS_SPOKE_ELSEWHERE:
       handler->spoke_elsewhere(link, &event->remote, link->context);
       break;
-    case LINK_UPGRADE_ASKED:
+    case LINK_NEWS_UPGRADE_ASKED:
       handler->upgrade_asked(link, event->candidates.item, event->candidates.count, link->context);
       break;
-    case LINK_UPGRADE_ANSWERED:
+    case LINK_NEWS_UPGRADE_ANSWERED:
       handler->upgrade_answered(link, event->candidates.item, event->candidates.count,
                                 link->context);
       break;
-    case LINK_PINGED:
+    case LINK_NEWS_PINGED:
       break;
     }
 }
@@ -83,7 +83,7 @@ void link_tell(struct link *link, const struct link_event *event) {
     return;
   }
   struct link_event *copy;
-  if (event->news == LINK_PINGED) {
+  if (event->news == LINK_NEWS_PINGED) {
     copy = event->echo->reserved;
     event->echo->reserved = NULL;
   } else {
@@ -94,10 +94,10 @@ void link_tell(struct link *link, const struct link_event *event) {
     return;
   }
   *copy = *event;
-  copy->lane.handle = handle;
+  copy->event.handle = handle;
   copy->link = link;
   link->posted++;
-  lane_post(lane, &copy->lane);
+  lane_post(lane, &copy->event);
 }
 
 void link_tell_news(struct link *link, enum link_news news) {

@@ -26,7 +26,7 @@ static void echoed(UNUSED struct control *control, int code, const control_messa
     code = error_set(&echo->error, ERROR_PROTOCOL,
                      "the peer answered the PingRequest with another message");
   echo->code = code;
-  struct link_event event = {.news = LINK_PINGED, .echo = echo};
+  struct link_event event = {.news = LINK_NEWS_PINGED, .echo = echo};
   link_tell(echo->link, &event);
 }
 
@@ -143,7 +143,7 @@ void link_take_upgrade(struct link *link, struct control_exchange *exchange,
                        const Cyphonic__UpgradeRequest *request) {
   answer_upgrade(link, NULL, 0);
   link->upgrade = exchange;
-  struct link_event event = {.news = LINK_UPGRADE_ASKED};
+  struct link_event event = {.news = LINK_NEWS_UPGRADE_ASKED};
   event.candidates.count =
       read_candidates(request->candidates, request->n_candidates, event.candidates.item);
   link_tell(link, &event);
@@ -154,7 +154,7 @@ static void upgrade_answered(UNUSED struct control *control, int code, const con
   struct link *link = context;
   if (!link->handler || !link->control)
     return; /* `closed` tells */
-  struct link_event event = {.news = LINK_UPGRADE_ANSWERED};
+  struct link_event event = {.news = LINK_NEWS_UPGRADE_ANSWERED};
   if (!code && reply->body_case == CYPHONIC__MESSAGE__BODY_UPGRADE_RESPONSE)
     event.candidates.count =
         read_candidates(reply->upgrade_response->candidates, reply->upgrade_response->n_candidates,

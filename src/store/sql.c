@@ -298,10 +298,6 @@ int64_t sql_changes(struct sql *sql) {
   return sqlite3_changes64(sql->database);
 }
 
-int sql_begin(struct sql *sql, struct error *error) {
-  return sql_execute(sql, "BEGIN IMMEDIATE", error);
-}
-
 /* Outside a transaction only, as SQLite wants it. */
 static int set_hasty(struct sql *sql, bool hasty, struct error *error) {
   int code =
@@ -312,8 +308,17 @@ static int set_hasty(struct sql *sql, bool hasty, struct error *error) {
   return code;
 }
 
-static int end_haste(struct sql *sql, struct error *error) {
-  return sql->hasty ? set_hasty(sql, false, error) : 0;
+/* What could not be put back now is put back before the next transaction, or there is none. */
+static void end_haste(struct sql *sql) {
+  struct error later;
+  if (sql->hasty) {
+    (void)set_hasty(sql, false, &later);
+  }
+}
+
+int sql_begin(struct sql *sql, struct error *error) {
+  int code = sql->hasty ? set_hasty(sql, false, error) : 0;
+  return code != 0 ? code : sql_execute(sql, "BEGIN IMMEDIATE", error);
 }
 
 int sql_try_begin(struct sql *sql, struct error *error) {
@@ -330,8 +335,7 @@ int sql_try_begin(struct sql *sql, struct error *error) {
   }
   (void)sqlite3_busy_timeout(sql->database, sql->busy_milliseconds);
   if (code != 0) {
-    struct error ignored;
-    (void)end_haste(sql, &ignored);
+    end_haste(sql);
   }
   return code;
 }
@@ -340,9 +344,9 @@ int sql_commit(struct sql *sql, struct error *error) {
   int code = sql_execute(sql, "COMMIT", error);
   if (code != 0) {
     sql_rollback(sql);
-    return code;
   }
-  return end_haste(sql, error);
+  end_haste(sql);
+  return code;
 }
 
 void sql_rollback(struct sql *sql) {
@@ -350,8 +354,7 @@ void sql_rollback(struct sql *sql) {
   if (sql_in_transaction(sql)) {
     sqlite3_exec(sql->database, "ROLLBACK", NULL, NULL, NULL);
   }
-  struct error ignored;
-  (void)end_haste(sql, &ignored);
+  end_haste(sql);
 }
 
 bool sql_in_transaction(const struct sql *sql) {

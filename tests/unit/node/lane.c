@@ -67,15 +67,19 @@ static void await_turn(struct scene *scene) {
     sched_yield();
 }
 
-static void a_lane_stands_still_while_it_is_visited(void **state) {
-  struct scene *scene = *state;
-  await_turn(scene);
-  lane_enter(scene->lane);
+static void assert_stands_still(struct scene *scene) {
   unsigned long before = atomic_load(&scene->turns);
   for (int i = 0; i < GLANCES; i++) {
     sched_yield();
     assert_true(atomic_load(&scene->turns) == before);
   }
+}
+
+static void a_lane_stands_still_while_it_is_visited(void **state) {
+  struct scene *scene = *state;
+  await_turn(scene);
+  lane_enter(scene->lane);
+  assert_stands_still(scene);
   lane_leave(scene->lane);
   await_turn(scene);
 }
@@ -85,11 +89,7 @@ static void visits_nest(void **state) {
   lane_enter(scene->lane);
   lane_enter(scene->lane);
   lane_leave(scene->lane);
-  unsigned long before = atomic_load(&scene->turns);
-  for (int i = 0; i < GLANCES; i++) {
-    sched_yield();
-    assert_true(atomic_load(&scene->turns) == before);
-  }
+  assert_stands_still(scene);
   lane_leave(scene->lane);
   await_turn(scene);
 }

@@ -13,13 +13,6 @@
 
 enum { THREADS = 3, PACKETS = 20, ROUNDS = 6 };
 
-/* Alice has a tunnel with bob, as its client, by a direction of that number. */
-static void tunnel_by(struct pair *pair, uint64_t direction) {
-  must_direct(&pair->bob, &pair->alice, direction, false);
-  must_direct(&pair->alice, &pair->bob, direction, true);
-  world_run_until(&pair->world, both_up, pair);
-}
-
 static struct link *link_to(struct side *side, const struct side *other) {
   return known(side, other)->link;
 }
@@ -68,14 +61,6 @@ static void new_tunnels_begin_on_each_lane_in_turn(void **state) {
       assert_ptr_not_equal(lanes[i], lanes[j]);
   assert_ptr_equal(lanes[THREADS], lanes[0]);
   pair_close(&pair);
-}
-
-static void echoed(int code, uint64_t round_trip, UNUSED const struct error *error, void *context) {
-  struct side *side = context;
-  side->told++;
-  side->told_code = code;
-  if (!code)
-    assert_true(round_trip > 0);
 }
 
 static void a_ping_is_answered_by_a_lane(void **state) {

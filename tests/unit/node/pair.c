@@ -59,6 +59,14 @@ void tell(int code, struct peer *peer, const struct error *error, void *context)
   snprintf(side->told_message, sizeof side->told_message, "%s", code ? error->message : "");
 }
 
+void echoed(int code, uint64_t round_trip, UNUSED const struct error *error, void *context) {
+  struct side *side = context;
+  side->told++;
+  side->told_code = code;
+  if (!code)
+    assert_true(round_trip > 0);
+}
+
 /* --- the scene --- */
 
 static void open_endpoints(struct pair *pair, struct side *side, unsigned threads) {
@@ -244,4 +252,10 @@ bool alice_was_told(void *context) {
 bool alice_failed(void *context) {
   struct pair *pair = context;
   return known(&pair->alice, &pair->bob)->state == PEER_FAILED;
+}
+
+void tunnel_by(struct pair *pair, uint64_t direction) {
+  must_direct(&pair->bob, &pair->alice, direction, false);
+  must_direct(&pair->alice, &pair->bob, direction, true);
+  world_run_until(&pair->world, both_up, pair);
 }

@@ -56,6 +56,9 @@ void send_packet(struct side *side, const struct side *to);
 /* For peers_find, with the side as context. */
 void tell(int code, struct peer *peer, const struct error *error, void *context);
 
+/* For link_ping, likewise. */
+void echoed(int code, uint64_t round_trip, const struct error *error, void *context);
+
 /* NULL: not known. */
 const struct peer *known(struct side *side, const struct side *other);
 bool is_up(struct side *side, const struct side *other);
@@ -66,5 +69,8 @@ bool bob_has_packet(void *context);
 bool alice_has_packet(void *context);
 bool alice_was_told(void *context);
 bool alice_failed(void *context);
+
+/* Alice has a tunnel with bob, as its client, by a direction of that number. */
+void tunnel_by(struct pair *pair, uint64_t direction);
 
 #endif

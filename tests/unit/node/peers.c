@@ -15,21 +15,6 @@
 
 /* --- tests --- */
 
-/* Alice has a tunnel with bob, as its client, by a direction of that number. */
-static void tunnel_by(struct pair *pair, uint64_t direction) {
-  must_direct(&pair->bob, &pair->alice, direction, false);
-  must_direct(&pair->alice, &pair->bob, direction, true);
-  world_run_until(&pair->world, both_up, pair);
-}
-
-static void echoed(int code, uint64_t round_trip, UNUSED const struct error *error, void *context) {
-  struct side *side = context;
-  side->told++;
-  side->told_code = code;
-  if (!code)
-    assert_true(round_trip > 0);
-}
-
 static void a_packet_asks_for_a_path_and_arrives_over_it(void **state) {
   (void)state;
   struct pair pair;

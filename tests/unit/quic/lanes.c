@@ -307,23 +307,28 @@ static bool all_have_heard(void *context) {
   return true;
 }
 
-/* All clients speak from one port, so that the kernel gives all to one socket. */
-static void connections_stay_with_their_lane_whatever_the_kernel_chooses(void **state UNUSED) {
-  static struct side clients[CROWD];
-  static struct group group;
-  group_open(&group);
-  group_stop_steering(&group);
+/* All clients speak from one port, so that without steering the kernel gives all to one socket. */
+static struct quic_endpoint *crowd_connects(struct group *group, struct side clients[CROWD]) {
   struct quic_endpoint *endpoint = world_endpoint(&world, 0, 0);
   for (size_t i = 0; i < CROWD; i++) {
-    struct quic_target target = tunnel_target(&clients[i], group_port(&group));
+    struct quic_target target = tunnel_target(&clients[i], group_port(group));
     connect_to(endpoint, &target, &clients[i]);
   }
   for (size_t i = 0; i < CROWD; i++) {
     world_run_until(&world, side_has_established, &clients[i]);
   }
-  world_run_until(&world, whole_crowd_is_served, &group);
-  assert_int_equal(group.served[0].count, 0);
-  assert_true(group.served[1].count > 0 && group.served[2].count > 0);
+  world_run_until(&world, whole_crowd_is_served, group);
+  assert_int_equal(group->served[0].count, 0);
+  assert_true(group->served[1].count > 0 && group->served[2].count > 0);
+  return endpoint;
+}
+
+static void connections_stay_with_their_lane_whatever_the_kernel_chooses(void **state UNUSED) {
+  static struct side clients[CROWD];
+  static struct group group;
+  group_open(&group);
+  group_stop_steering(&group);
+  struct quic_endpoint *endpoint = crowd_connects(&group, clients);
   for (size_t i = 0; i < CROWD; i++) {
     side_say(&clients[i]);
   }
@@ -360,17 +365,7 @@ static void a_train_of_several_lanes_packets_is_taken_apart(void **state UNUSED)
   static struct side clients[CROWD];
   static struct group group;
   group_open(&group);
-  struct quic_endpoint *endpoint = world_endpoint(&world, 0, 0);
-  for (size_t i = 0; i < CROWD; i++) {
-    struct quic_target target = tunnel_target(&clients[i], group_port(&group));
-    connect_to(endpoint, &target, &clients[i]);
-  }
-  for (size_t i = 0; i < CROWD; i++) {
-    world_run_until(&world, side_has_established, &clients[i]);
-  }
-  world_run_until(&world, whole_crowd_is_served, &group);
-  assert_int_equal(group.served[0].count, 0);
-  assert_true(group.served[1].count > 0 && group.served[2].count > 0);
+  struct quic_endpoint *endpoint = crowd_connects(&group, clients);
   world_endpoint_close(&world, endpoint);
   group_close(&group);
 }

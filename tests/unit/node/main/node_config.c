@@ -20,6 +20,7 @@ static void an_empty_file_gives_the_defaults(void **state) {
   assert_null(settings.user);
   assert_null(settings.qlog);
   assert_int_equal(settings.port, 443);
+  assert_int_equal(settings.threads, 1);
   assert_int_equal(settings.log, LOG_LEVEL_INFO);
   assert_int_equal(settings.tunnel_idle, 300);
   assert_int_equal(settings.keep_alive, 25);
@@ -33,7 +34,7 @@ static void all_keys_are_read(void **state) {
   (void)state;
   static const char text[] =
       "[node]\nstate=/s\nsocket=/r/x.sock\ninterface=tun7\nuser=cyphonic\n"
-      "port=0\nlog=debug\ntunnel_idle=90s\nkeep_alive=10s\nkeep_alive_limit=0\nqlog=/q\n"
+      "port=0\nthreads=4\nlog=debug\ntunnel_idle=90s\nkeep_alive=10s\nkeep_alive_limit=0\nqlog=/q\n"
       "[dns]\nlisten=127.0.0.9:5353\nsetup=no\n";
   struct node_settings settings;
   struct error error = {0};
@@ -44,6 +45,7 @@ static void all_keys_are_read(void **state) {
   assert_string_equal(settings.user, "cyphonic");
   assert_string_equal(settings.qlog, "/q");
   assert_int_equal(settings.port, 0);
+  assert_int_equal(settings.threads, 4);
   assert_int_equal(settings.log, LOG_LEVEL_DEBUG);
   assert_int_equal(settings.tunnel_idle, 90);
   assert_int_equal(settings.keep_alive, 10);
@@ -74,6 +76,8 @@ static void wrong_values_name_file_and_key(void **state) {
       {"[node]\nsocket=relative\n", "socket"},
       {"[node]\nstate=relative\n", "state"},
       {"[node]\nport=65536\n", "port"},
+      {"[node]\nthreads=0\n", "threads"},
+      {"[node]\nthreads=17\n", "threads"},
       {"[node]\ntunnel_idle=1s\n", "tunnel_idle"},
       {"[node]\nkeep_alive=1h\n", "keep_alive"},
       {"[node]\nkeep_alive_limit=6m\n", "keep_alive_limit"},
